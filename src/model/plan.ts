@@ -1,0 +1,52 @@
+/** The way a run is executed. */
+export type ExecutorName = 'shell' | 'sandbox' | 'container' | 'scripted'
+
+/** One run, settled: everything an executor needs to know, nothing that project code could still change. Stored in plan.json. */
+export interface PlannedRun {
+  /** Unique in the plan; shown to people as it is, made safe for the file system by `directoryName`. */
+  name: string
+  /** The job that it executes. */
+  job: string
+  executor: ExecutorName
+  /** Bash text. Values of the request reach it through `env` only. */
+  script: string
+  /** Names of runs that must have passed before it starts. */
+  needs: string[]
+  /** `none`: an empty directory, the script checks out by itself; `commit`: a fresh work tree; otherwise the tree that this needed run left behind. */
+  workspace: 'none' | 'commit' | { from: string }
+  env: Record<string, string>
+  /** Parameters of the job, already among `env` too. */
+  params: Record<string, string>
+  /** Names of secrets that it asks for; which of them it gets, `secrets/` decides. */
+  secrets: string[]
+  image?: string
+  /** Minutes. */
+  timeout: number
+  network: boolean
+  /** MiB. */
+  memory?: number
+  cpus?: number
+  /** Globs, relative to the workspace. */
+  artifacts: string[]
+  /** A service starts before the jobs that need it and is stopped when the build ends. */
+  service?: boolean
+  /** Host directories, granted by this server. */
+  mounts?: { from: string; to: string; readonly: boolean }[]
+  /** May drive podman or docker. */
+  engine?: boolean
+  /** Acts on the world: never repeated, never reused, never for untrusted requests. */
+  deploy?: boolean
+  /** At most one run of a group at a time, over all builds. */
+  group?: string
+}
+
+/** A pipeline settled for one request: the runs and their order. Stored as plan.json. */
+export interface Plan {
+  /** `chunks`, `job:<name>` or `file:<path>`. */
+  pipeline: string
+  /** Why this pipeline was chosen, a sentence. */
+  why: string
+  runs: PlannedRun[]
+  /** Addresses mailed on failure besides the committer. */
+  notify: string[]
+}

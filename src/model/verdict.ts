@@ -1,0 +1,24 @@
+/** How a run or a build ended. `failed` is the project's fault, `errored` is ours. */
+export type Verdict = 'passed' | 'failed' | 'errored' | 'timed-out' | 'cancelled' | 'skipped' | 'not-applied'
+
+/** The one word in a `status` file: upper case, as BYA wrote it. */
+export type Status = 'QUEUED' | 'RUNNING' | Uppercase<Verdict>
+
+/** The verdicts from gravest to mildest: a build ends as the gravest of its runs. */
+const gravest: readonly Verdict[] = ['cancelled', 'errored', 'not-applied', 'timed-out', 'failed', 'passed', 'skipped']
+
+/** The verdict of a build from those of its runs: the gravest one; `passed` where there is no run. */
+export function worst(verdicts: Iterable<Verdict>): Verdict {
+  const seen = new Set(verdicts)
+  return gravest.find((verdict) => seen.has(verdict)) ?? 'passed'
+}
+
+/** Whether a status file says that the build or run has ended. */
+export function isTerminal(status: Status | undefined): boolean {
+  return status !== undefined && status !== 'QUEUED' && status !== 'RUNNING'
+}
+
+/** The word in the status file of something that ended so. */
+export function statusOf(verdict: Verdict): Status {
+  return verdict.toUpperCase() as Status
+}

@@ -1,0 +1,20 @@
+/** Carries reports to where people read them. A new publisher is one file and one line in choose.ts. */
+export interface Publisher {
+  /** Tries once, bounded in time. Never rejects. */
+  publish(report: Report): Promise<Outcome>
+}
+
+/** `later` keeps the report in the outbox; `refused` is for good and moves it to outbox/dead/. */
+export type Outcome = { kind: 'sent' } | { kind: 'later'; reason: string } | { kind: 'refused'; reason: string }
+
+/** A report at rest: written in its build as reports/<id>.json, linked into the outbox until its publisher accepted it. */
+export interface Report<Payload = unknown> {
+  /** Follows from build and target, so that writing it twice is one report: `email-<hash>`. Letters, digits, "-" and "_" only. */
+  id: string
+  publisher: string
+  /** `<pipeline>/<number>` */
+  build: string
+  /** ISO 8601, UTC. */
+  created: string
+  payload: Payload
+}

@@ -1,0 +1,47 @@
+import type { BuildId } from '../model/build.ts'
+import type { Request } from '../model/request.ts'
+
+/** Entries at rest. Every implementation passes test/queue/queue.test.ts. */
+export interface Queue {
+  /** Resolves once the entry and its delivery id would survive a power cut. A delivery that is known already is answered with the entry it made. Rejects where it could not be made durable. */
+  enqueue(request: Request, options?: { low?: boolean }): Promise<Enqueued>
+  /** Takes the oldest entry, or undefined where none waits. Once it resolves, the claim and the number that `assign` gave survive a power cut. An entry claimed before keeps its number. */
+  claim(assign: (request: Request) => BuildId): Promise<Claim | undefined>
+  /** The entry is decided and will never be built again. A stale claim is refused. */
+  finish(claim: Claim): Promise<void>
+  /** Puts the entry back in its old place; it keeps its number. `died` counts against it. A stale claim is refused. */
+  release(claim: Claim, options?: { died?: boolean }): Promise<void>
+  /** Sets the entry aside, kept with the reason. A stale claim is refused. */
+  bury(claim: Claim, reason: string): Promise<void>
+  /** What waits and what is claimed, oldest first. */
+  list(): Promise<Listed[]>
+  /** Removes a waiting entry, recorded as decided; false where it is not waiting (any more). */
+  drop(entry: string): Promise<boolean>
+  /** Mends what a crash left half done and returns the claims that a dead builder held. Only under the builder's lock. */
+  repair(): Promise<Claim[]>
+}
+
+export interface Enqueued {
+  /** The entry's name. */
+  entry: string
+  duplicate: boolean
+}
+
+export interface Claim {
+  entry: string
+  request: Request
+  build: BuildId
+  /** 1 the first time; one more each time it is claimed again. With the entry's name it is the token that a stale claim fails by. */
+  attempt: number
+  /** How many builders died over it. */
+  deaths: number
+}
+
+export interface Listed {
+  entry: string
+  state: 'waiting' | 'low' | 'claimed' | 'bad'
+  request?: Request
+  build?: BuildId
+  /** Why it is bad. */
+  reason?: string
+}
