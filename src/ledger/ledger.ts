@@ -1,0 +1,24 @@
+/** One line of ledger/<date>.jsonl: what was decided about an event, and why. */
+export interface Decision {
+  /** One word or two: queued, ignored, duplicate, refused, building, passed, failed, errored, cancelled, released, bad, mailed, undeliverable, … */
+  decision: string
+  /** A sentence. */
+  reason: string
+  hook?: string | undefined
+  delivery?: string | undefined
+  /** The webhook's event name, like push. */
+  event?: string | undefined
+  entry?: string | undefined
+  repository?: string | undefined
+  ref?: string | undefined
+  commit_id?: string | undefined
+  /** `<pipeline>/<number>` */
+  build?: string | undefined
+}
+
+export interface Ledger {
+  /** Appends the decision under today's date (UTC), with the time. Never throws: a full disk must not stop a build; the failure goes to the log. */
+  decide(decision: Decision): void
+  /** All decisions that name the commit (a prefix of 7 or more digits will do), delivery, entry or build, oldest first. */
+  find(key: string): (Decision & { at: string })[]
+}
