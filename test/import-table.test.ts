@@ -10,7 +10,7 @@ const floors = [
   ['build', 'webhook', 'config'],
   ['patchwork', 'queue', 'plan', 'executor', 'record', 'report', 'publish'],
   ['git', 'ledger', 'secrets'],
-  ['disk', 'log'],
+  ['disk', 'log', 'yaml'],
   ['model'],
 ]
 
