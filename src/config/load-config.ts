@@ -60,8 +60,8 @@ async function readStructure<Structure extends v.ObjectEntries>(home: string, en
   const path = join(home, 'quern.yaml')
   const text = readIfThere(path)
   const schema = v.strictObject(entries)
-  // Most homes have no quern.yaml: then the YAML library is not loaded at all.
-  if (text === undefined) return v.parse(schema, {})
+  // Most homes have none, or only the comments that `quern init` wrote: then the YAML library is not loaded at all.
+  if (text === undefined || /^(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)) return v.parse(schema, {})
   try {
     return await parseYaml(text, path, schema)
   } catch (error) {

@@ -1,0 +1,48 @@
+# Settings and secrets of this Quern home. Both the shell and Node read this file, so keep to lines of the form
+#   export NAME="value"
+# Values with $, `, \ or " stand in single quotes. docs/settings.md explains every name. No restart is needed for the
+# builder; the receiver reads the file when it starts.
+
+# The secret of the hook amp_main: the same text goes into the forge's webhook page.
+export SECRET=""
+
+# The refs that may distribute, exactly. Without this line every ref that has a distribute chunk may.
+export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
+
+# --- Receiver ---
+# export HOST="0.0.0.0"
+# export PORT="8196"
+# export URL_PREFIX="/webhook"
+# export TLS_KEY="/etc/ssl/private/ci.example.org.key"
+# export TLS_CERT="/etc/ssl/certs/ci.example.org.pem"
+# 0 leaves starting the builder to cron alone.
+# export BUILD_ON_PUSH="1"
+# The address under which people reach this server.
+# export PUBLIC_URL="https://ci.example.org"
+
+# --- Builder ---
+# Builds at a time, where the command does not say --threads.
+# export THREADS="1"
+# Minutes.
+# export BUILD_TIMEOUT="60"
+# Names of variables of this file that jobs get too.
+# export BUILD_ENV="AMP_DATA_ROOT CC"
+# Where an entry names no clone URL: CLONE_BASE/<repository>.git
+# export CLONE_BASE="https://github.com/example"
+# https or ssh
+# export CLONE_WITH="https"
+# For private clones over https.
+# export CLONE_TOKEN=""
+
+# --- Mail ---
+# export SMTP_URL="smtp://localhost:25"
+# export CI_NAME="Quern"
+# export MAIL_FROM="quern@ci.example.org"
+# Hears of errors that are this server's fault.
+# export MAIL_ADMIN="admin@example.org"
+# Only these addresses and domains get mail.
+# export MAIL_ALLOW="example.org"
+
+# --- Node ---
+# Where cron does not find it.
+# export NODE="/opt/node/bin/node"

@@ -1,0 +1,11 @@
+import type { Command } from 'commander'
+
+/** A command's file exports `define`, which gives it its arguments, options, help and action. */
+interface CommandFile {
+  define(command: Command): void
+}
+
+/** Every command, in the order of --help. The file is loaded only when its command is asked for. */
+export const commands: Record<string, { summary: string; load(): Promise<CommandFile> }> = {
+  init: { summary: 'make a home: the directory with settings, queue and records', load: () => import('./init.ts') },
+}

@@ -1,0 +1,17 @@
+import { join } from 'node:path'
+import { installation } from '../config/home.ts'
+
+/** How this home's quern is called in a shell. */
+export function launcherFor(home: string): string {
+  const launcher = quoted(join(installation(), 'bin/quern'))
+  return home === installation() ? launcher : `QUERN_HOME=${quoted(home)} ${launcher}`
+}
+
+/** The crontab line that builds what waits, each minute. cron takes a bare % for a line end. */
+export function cronLine(home: string): string {
+  return `* * * * * ${launcherFor(home)} build --threads 2`.replaceAll('%', '\\%')
+}
+
+function quoted(path: string): string {
+  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}

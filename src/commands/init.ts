@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { homeDirectory, installation } from '../config/home.ts'
+import { isCode } from '../disk/read.ts'
+import { makeDirectory } from '../disk/write.ts'
+import { cronLine, launcherFor } from './cron-line.ts'
+import { homeDirectories } from './home-directories.ts'
+import { paint, printLine } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+export function define(command: Command): void {
+  command
+    .argument('[directory]', 'where to make the home; without it, QUERN_HOME or the checkout itself')
+    .addHelpText('after', '\nExamples:\n  quern init /var/lib/quern    a home of its own, which upgrades cannot touch\n  quern init                   the checkout itself')
+    .action((directory: string | undefined) => init(directory === undefined ? homeDirectory() : resolve(directory)))
+}
+
+function init(home: string): void {
+  if (existsSync(join(home, 'environment.sh'))) throw new UserError(`${home} is a home already (it has an environment.sh): nothing was changed. Edit that file, or choose another directory`)
+  makeHome(home)
+  printLine(`${paint('green', 'Made')} the Quern home ${home}`)
+  printLine(nextSteps(home))
+}
+
+/** environment.sh comes last: a home that has one is whole. */
+function makeHome(home: string): void {
+  try {
+    for (const name of homeDirectories) makeDirectory(join(home, name))
+    if (!existsSync(join(home, 'quern.yaml'))) copyFileSync(join(installation(), 'examples/quern.yaml'), join(home, 'quern.yaml'))
+    writeFileSync(join(home, 'environment.sh'), settingsWith(randomBytes(32).toString('hex')), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if (isCode(error, 'EACCES') || isCode(error, 'EROFS') || isCode(error, 'ENOTDIR') || isCode(error, 'EEXIST')) {
+      throw new UserError(`cannot make a home in ${home}: ${(error as Error).message}. Choose a directory that you may write to`, { cause: error })
+    }
+    throw error
+  }
+}
+
+function settingsWith(secret: string): string {
+  return readFileSync(join(installation(), 'environment.example.sh'), 'utf8').replace('export SECRET=""', `export SECRET="${secret}"`)
+}
+
+function nextSteps(home: string): string {
+  return `
+Next:
+  1. Look through ${join(home, 'environment.sh')} (SMTP_URL, MAIL_ADMIN, CLONE_BASE).
+  2. crontab -e, and add this line, which builds what waits:
+       ${cronLine(home)}
+  3. Start the receiver:
+       ${launcherFor(home)} serve
+  4. In the repository's settings on the forge, add a webhook:
+       URL           http://${hostname()}:8196/webhook/amp_main
+       Content type  application/json
+       Secret        the SECRET in ${join(home, 'environment.sh')}
+       Events        pushes (and pull requests)
+  5. See whether all is well:
+       ${launcherFor(home)} doctor`
+}

@@ -1,0 +1,36 @@
+import { styleText } from 'node:util'
+import { readableLine } from '../model/readable.ts'
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Colours text where stdout is a terminal that wants colours (NO_COLOR is respected). */
+export function paint(style: Style, text: string): string {
+  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text
+}
+
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value, null, 2))
+}
+
+/** One cell: words of anybody, made safe for a terminal, and the style that they are shown in. */
+export interface Cell {
+  text: string
+  style?: Style
+}
+
+/** Prints rows as columns. The last column is not padded. */
+export function printTable(rows: (string | Cell)[][]): void {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: readableLine(cell) } : { ...cell, text: readableLine(cell.text) })))
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)))
+  for (const row of cells) {
+    const line = row.map(({ text, style }, column) => {
+      const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - text.length)
+      return `${style === undefined ? text : paint(style, text)}${padding}`
+    })
+    printLine(line.join('  ').trimEnd())
+  }
+}

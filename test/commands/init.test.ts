@@ -1,0 +1,43 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parseEnvironment } from '../../src/config/environment.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+test('a new home has its directories, a secret that only its owner reads, and a next step', async () => {
+  const home = join(tempDir(), 'my ci')
+  const { code, stdout, stderr } = await runQuern(undefined, ['init', home])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  for (const name of ['queue/low', 'queue/tmp', 'queue/bad', 'outbox/dead', 'ledger/delivery', 'logs', 'scripts']) expect(statSync(join(home, name)).isDirectory()).toBe(true)
+  expect(statSync(join(home, 'environment.sh')).mode & 0o777).toBe(0o600)
+  const { values } = parseEnvironment(readFileSync(join(home, 'environment.sh'), 'utf8'), 'environment.sh')
+  expect(values).toEqual({ SECRET: expect.stringMatching(/^[0-9a-f]{64}$/), DISTRIBUTE_REFS: 'refs/heads/main,refs/heads/master' })
+  expect(stdout).toContain(`* * * * * QUERN_HOME='${home}' ${process.cwd()}/bin/quern build --threads 2`)
+  expect(stdout).toContain(':8196/webhook/amp_main')
+  expect(stdout).not.toContain(values['SECRET'])
+})
+
+test('two homes have two secrets', async () => {
+  const directory = tempDir()
+  await Promise.all(['a', 'b'].map((name) => runQuern(undefined, ['init', join(directory, name)])))
+  const [one, other] = ['a', 'b'].map((name) => readFileSync(join(directory, name, 'environment.sh'), 'utf8'))
+  expect(one).not.toBe(other)
+})
+
+test('a home that is there is not touched', async () => {
+  const home = tempDir()
+  writeFileSync(join(home, 'environment.sh'), '# mine\n')
+  const { code, stderr } = await runQuern(undefined, ['init', home])
+  expect(code).toBe(2)
+  expect(stderr).toContain('is a home already')
+  expect(readFileSync(join(home, 'environment.sh'), 'utf8')).toBe('# mine\n')
+})
+
+test('a place that cannot be made is told without a stack', async () => {
+  const file = join(tempDir(), 'file')
+  writeFileSync(file, '')
+  const { code, stderr } = await runQuern(undefined, ['init', join(file, 'home')])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^quern: cannot make a home in .*\n$/)
+})
