@@ -15,16 +15,24 @@ export interface Execution {
   script: string
   /** Host path of the directory it starts in and may write. */
   workspace: string
-  /** The whole environment, nothing is added but what the executor itself must (law 9). */
+  /** The whole environment, nothing is added but QUERN_RUN and what bash itself sets (law 9). */
   env: Record<string, string>
-  /** Receives what the run prints, in order. The bytes are only valid during the call. */
+  /** Receives what the run prints, standard output and error in order. The bytes are only valid during the call. */
   output: (chunk: Uint8Array) => void
   limits: Limits
-  network: boolean
+  network: Network
   image?: string
   /** Host directories visible inside, beside the workspace. */
   mounts?: { from: string; to: string; readonly: boolean }[]
 }
+
+/**
+ * What a run may reach: `none` is a loopback of its own; `host` is the host's network, for trusted requests;
+ * `isolated` is the outside world without this host's loopback, for untrusted requests that this server granted it;
+ * a name is a build's own network, on which its services answer by their names (container only).
+ * The shell executor isolates nothing and always uses the host's.
+ */
+export type Network = 'none' | 'host' | 'isolated' | { name: string }
 
 export interface Limits {
   /** Milliseconds. */
@@ -41,10 +49,12 @@ export interface Limits {
 
 export interface Ending {
   verdict: 'passed' | 'failed' | 'timed-out' | 'cancelled' | 'errored'
-  /** The exit code, where the script exited. */
+  /** The exit code as a shell tells it: 128 + n where signal n ended the script. Absent where it never ran. */
   code?: number
-  /** The signal that ended it, like SIGKILL. */
-  signal?: string
+  /** The signal that the code stands for, like SIGKILL. */
+  signal?: NodeJS.Signals
   /** Why it errored, or which limit it met; one sentence. */
   reason?: string
+  /** Sentences about what was asked for and could not be had here, like a limit that nothing enforces. */
+  notes?: string[]
 }

@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, constants, ftruncateSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isCode } from '../disk/read.ts'
+import { findProgram } from './find-program.ts'
+
+/**
+ * Carries one run's output at a time. It is a FIFO, because a script's `echo >/dev/stderr` opens its output by name:
+ * a file would be truncated by that, and Node's own pipes are sockets, which cannot be opened so. Both ends stay open
+ * here from run to run, so the FIFO has no name, there is no end of file to wait for, and a process that kept the
+ * write end delays nobody: once the tree has ended, `drain` takes what is left.
+ */
+export interface OutputSlot {
+  /** The write end, to be a run's standard output and error. */
+  readonly descriptor: number
+  /** A file that takes what the programs around the script complain about; the script's own errors go to the output. */
+  readonly complaints: number
+  /** Hands over output from now on. */
+  listen(output: (chunk: Uint8Array) => void): void
+  /** Hands over what is still in the FIFO, and stops handing over. */
+  drain(): void
+  /** The complaints so far, which are forgotten. */
+  takeComplaints(): string
+  /** Closes it, where something may be left that still writes into it. */
+  close(): void
+}
+
+const bufferSize = 256 * 1024
+
+/** What one drain takes at most: more than any FIFO holds, so that a survivor which writes for ever cannot hold us. */
+const drainLimit = 16 * 1024 * 1024
+
+/** @throws where mkfifo is missing or the directory for temporary files cannot be written */
+export function openOutputSlot(): OutputSlot {
+  const { reader, writer, complaints } = openDescriptors()
+  const buffer = Buffer.allocUnsafe(bufferSize)
+  let deliver: ((chunk: Uint8Array) => void) | undefined
+  const receive = (length: number, bytes: Uint8Array) => {
+    deliver?.(bytes.subarray(0, length))
+    return true
+  }
+  // Node's types know `onread` for connecting sockets only; its constructor takes it all the same.
+  const options: SocketConstructorOpts & Pick<ConnectOpts, 'onread'> = { fd: reader, readable: true, writable: false, onread: { buffer, callback: receive } }
+  const socket = new Socket(options)
+  socket.on('error', () => {})
+  socket.unref()
+  return {
+    descriptor: writer,
+    complaints,
+    listen: (output) => {
+      deliver = output
+    },
+    drain: () => {
+      for (let taken = 0, length = 1; length > 0 && taken < drainLimit; taken += length) {
+        length = readNow(reader, buffer)
+        if (length > 0) deliver?.(buffer.subarray(0, length))
+      }
+      deliver = undefined
+    },
+    takeComplaints: () => takeText(complaints),
+    close: () => {
+      deliver = undefined
+      socket.destroy()
+      closeSync(writer)
+      closeSync(complaints)
+    },
+  }
+}
+
+function openDescriptors(): { reader: number; writer: number; complaints: number } {
+  const directory = mkdtempSync(join(tmpdir(), 'quern-output-'))
+  try {
+    const path = join(directory, 'output')
+    // Others may write: a sandboxed run has another uid, and opening /dev/stderr by name asks for this permission.
+    const { status, stderr, error } = spawnSync(findProgram('mkfifo') ?? 'mkfifo', ['-m', '0622', path], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`making a FIFO for output with mkfifo ${path}: ${error?.message ?? stderr.trim()}`)
+    return {
+      reader: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+      writer: openSync(path, constants.O_WRONLY),
+      complaints: openSync(join(directory, 'complaints'), 'a+', 0o600),
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Bytes that can be read without waiting; 0 where there are none. */
+function readNow(descriptor: number, buffer: Buffer): number {
+  try {
+    return readSync(descriptor, buffer)
+  } catch (error) {
+    if (isCode(error, 'EAGAIN')) return 0
+    throw error
+  }
+}
+
+function takeText(descriptor: number): string {
+  const buffer = Buffer.allocUnsafe(4096)
+  const text = buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, buffer.length, 0))
+  if (text !== '') ftruncateSync(descriptor)
+  return text.trim()
+}

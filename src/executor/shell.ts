@@ -1,0 +1,46 @@
+import type { Execution, Executor, Limits } from './executor.ts'
+import { findProgram } from './find-program.ts'
+import { runTree, type Tree } from './run-tree.ts'
+import { treeKiller, type TreeKillSetting } from './tree-killer.ts'
+
+/**
+ * Bash on this host, with the host's files and network: for trusted requests only.
+ * Trees are held together as `treeKiller` found possible; memory and file size are limited by prlimit(1).
+ */
+export function openShell(treeKill: TreeKillSetting): Executor {
+  return {
+    execute: async (execution, signal) => {
+      const bash = findProgram('bash')
+      if (bash === undefined) return { verdict: 'errored', reason: 'bash is not installed here: apt-get install bash' }
+      return runTree(shellTree(bash, execution, treeKill), execution, signal)
+    },
+  }
+}
+
+/**
+ * A shell of its own is process 1 of the namespace and bash its child: as process 1, bash would ignore a script's
+ * `kill $$`, and a build that wanted to fail would go on and pass.
+ */
+function shellTree(bash: string, { id, script, workspace, env, limits }: Execution, treeKill: TreeKillSetting): Tree {
+  const { kind, prefix } = treeKiller(treeKill)
+  const { limiter, notes } = limitsOf(limits)
+  const holder = kind === 'group' ? [] : [findProgram('sh') ?? '/bin/sh', '-c', '("$@" 2>&1); exit $?', 'sh']
+  return {
+    command: [...prefix, ...holder, ...limiter, bash, script],
+    directory: workspace,
+    env: { ...env, QUERN_RUN: id },
+    holders: kind === 'group' ? 0 : 2,
+    notes,
+  }
+}
+
+function limitsOf({ memory, fileSize, processes, cpus }: Limits): { limiter: string[]; notes: string[] } {
+  const options = [...(memory === undefined ? [] : [`--data=${memory}`]), ...(fileSize === undefined ? [] : [`--fsize=${fileSize}`])]
+  const prlimit = findProgram('prlimit')
+  const notes: string[] = []
+  if (options.length > 0 && prlimit === undefined) notes.push('memory and file size are not limited: prlimit (util-linux) is not installed')
+  else if (memory !== undefined) notes.push('memory is limited for each process by itself, not for the run as a whole')
+  if (processes !== undefined) notes.push('the shell executor does not limit the number of processes')
+  if (cpus !== undefined) notes.push('the shell executor does not limit CPUs')
+  return { limiter: options.length > 0 && prlimit !== undefined ? [prlimit, ...options] : [], notes }
+}
