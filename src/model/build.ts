@@ -7,7 +7,7 @@ export interface BuildId {
   number: number
 }
 
-/** How a run ended. Stored as runs/<run>/result.json. */
+/** How a run ended; kept in the result of its build. */
 export interface RunResult {
   name: string
   verdict: Verdict

@@ -1,0 +1,100 @@
+import { appendFileSync, closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { writeAtomically } from '../disk/write.ts'
+import type { BuildResult } from '../model/build.ts'
+import { directoryName } from '../model/names.ts'
+import type { Plan, PlannedRun } from '../model/plan.ts'
+import type { Request } from '../model/request.ts'
+import { statusOf, type Status } from '../model/verdict.ts'
+
+const synced = promisify(fsync)
+
+/** The record of one build while it is written. */
+export interface BuildRecord {
+  directory: string
+  /** Adds a sentence with the time to summary.log. */
+  say(sentence: string): void
+  setStatus(status: Status): void
+  keepPlan(plan: Plan): void
+  /** Makes the directory of a run, status QUEUED. */
+  openRun(run: PlannedRun): RunRecord
+  /** The commit point: once it resolves, result and terminal status survive a power cut. */
+  decide(result: BuildResult): Promise<void>
+}
+
+/** The record of one run while it is written. */
+export interface RunRecord {
+  directory: string
+  setStatus(status: Status): void
+}
+
+/**
+ * Opens the record of a build for an attempt. What an earlier attempt left moves to attempts/<n>, for whoever wants to know
+ * what was running when the machine died.
+ */
+export function openBuildRecord(directory: string, { request, attempt }: { request: Request; attempt: number }): BuildRecord {
+  mkdirSync(directory, { recursive: true })
+  if (attempt > 1) setAside(directory, attempt - 1)
+  writeJson(join(directory, 'request.json'), request)
+  const setStatus = statusWriter(directory)
+  setStatus('RUNNING')
+  return {
+    directory,
+    say: (sentence) => appendFileSync(join(directory, 'summary.log'), `${new Date().toISOString()} ${sentence}\n`),
+    setStatus,
+    keepPlan: (plan) => writeJson(join(directory, 'plan.json'), plan),
+    openRun: (run) => openRunRecord(join(directory, 'runs', directoryName(run.name)), run),
+    decide: (result) => decide(directory, result),
+  }
+}
+
+function openRunRecord(directory: string, run: PlannedRun): RunRecord {
+  mkdirSync(directory, { recursive: true })
+  writeJson(join(directory, 'params'), { name: run.name, ...run.params })
+  if (run.image !== undefined) writeFileSync(join(directory, 'container'), `${run.image}\n`)
+  const setStatus = statusWriter(directory)
+  setStatus('QUEUED')
+  return { directory, setStatus }
+}
+
+function statusWriter(directory: string): (status: Status) => void {
+  return (status) => writeAtomically(join(directory, 'status'), `${status}\n`)
+}
+
+/** Both files are written and synced before the one rename that decides; on the thread pool, since other builds run meanwhile. */
+async function decide(directory: string, result: BuildResult): Promise<void> {
+  const contents = { 'result.json': `${JSON.stringify(result, null, 2)}\n`, status: `${statusOf(result.verdict)}\n` }
+  await Promise.all(Object.entries(contents).map(([name, text]) => writeSynced(join(directory, `.${name}.tmp`), text)))
+  for (const name of Object.keys(contents)) renameSync(join(directory, `.${name}.tmp`), join(directory, name))
+  await openSynced(directory, 'r')
+}
+
+function writeSynced(path: string, text: string): Promise<void> {
+  return openSynced(path, 'w', (descriptor) => writeSync(descriptor, text))
+}
+
+async function openSynced(path: string, flags: 'r' | 'w', write?: (descriptor: number) => void): Promise<void> {
+  const descriptor = openSync(path, flags)
+  try {
+    write?.(descriptor)
+    await synced(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function setAside(directory: string, attempt: number): void {
+  const target = join(directory, 'attempts', String(attempt))
+  mkdirSync(target, { recursive: true })
+  for (const name of ['runs', 'reports', 'result.json']) {
+    if (!existsSync(join(directory, name))) continue
+    rmSync(join(target, name), { recursive: true, force: true })
+    renameSync(join(directory, name), join(target, name))
+  }
+}
+
+/** Not atomic and not synced: nothing reads these before the build says RUNNING or decides, and a repeated attempt writes them anew. */
+function writeJson(path: string, value: unknown): void {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
+}
