@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { writeAtomically } from '../disk/write.ts'
 import type { BuildResult } from '../model/build.ts'
@@ -67,7 +67,7 @@ async function decide(directory: string, result: BuildResult): Promise<void> {
   const contents = { 'result.json': `${JSON.stringify(result, null, 2)}\n`, status: `${statusOf(result.verdict)}\n` }
   await Promise.all(Object.entries(contents).map(([name, text]) => writeSynced(join(directory, `.${name}.tmp`), text)))
   for (const name of Object.keys(contents)) renameSync(join(directory, `.${name}.tmp`), join(directory, name))
-  await openSynced(directory, 'r')
+  await Promise.all([openSynced(directory, 'r'), openSynced(dirname(directory), 'r')])
 }
 
 function writeSynced(path: string, text: string): Promise<void> {

@@ -7,7 +7,7 @@ import type { Status } from '../model/verdict.ts'
 
 /** The builds of a home, as directories: builds/<pipeline>/<number>/. */
 export interface Records {
-  /** Gives the next number of a pipeline and makes its directory; whoever promises the number syncs `builds/<pipeline>`. Numbers rise and are never reused. Only under the builder's lock. */
+  /** Gives the next number of a pipeline and makes its directory. Numbers rise and are never reused. Only under the builder's lock. */
   reserve(pipeline: string): BuildId
   directory(build: BuildId): string
   /** The word in the status file; undefined for a build that is not there or never started. */

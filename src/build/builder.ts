@@ -1,0 +1,94 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { takeLock } from '../disk/lock.ts'
+import { makeDirectory } from '../disk/write.ts'
+import type { Claim } from '../queue/queue.ts'
+import { repair } from './repair.ts'
+import { runBuild } from './run-build.ts'
+import { openSlots, type Slots } from './slots.ts'
+import { watchForStop } from './stop.ts'
+import type { Workshop } from './workshop.ts'
+
+/** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
+const arrivalInterval = 100
+
+/**
+ * Grinds the queue until it is empty: one builder a home, through a lock that dies with its holder. Returns at once where
+ * another holds it. After letting go it looks once more, since an entry may have come, and its builder have left, meanwhile.
+ */
+export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<void>; stop: AbortSignal }): Promise<void> {
+  const lockPath = join(makeDirectory(join(workshop.home, 'queue')), '.lock')
+  let claimed = 1
+  while (claimed > 0 && !stop.aborted) {
+    const lock = takeLock(lockPath)
+    if (lock === undefined) {
+      workshop.log.debug('another builder is at work')
+      return
+    }
+    try {
+      await repair(workshop, endLeftovers)
+      claimed = await grind(workshop, stop)
+    } finally {
+      lock.release()
+    }
+  }
+}
+
+/** Claims and builds until nothing waits and nothing runs. Returns how many entries it claimed. */
+async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
+  const slots = openSlots(workshop.threads)
+  const running = new Set<Promise<void>>()
+  let failure: unknown
+  let claimed = 0
+  while (failure === undefined) {
+    const give = await slots.take()
+    const claim = stop.aborted || failure !== undefined ? undefined : await workshop.queue.claim((request) => workshop.records.reserve(workshop.pipelineOf(request)))
+    if (claim === undefined) {
+      give()
+      if (running.size === 0 || stop.aborted || failure !== undefined) break
+      await arrival(workshop.home, running)
+      continue
+    }
+    claimed++
+    const build = startBuild(workshop, claim, { give, slots, stop })
+      .catch((error: unknown) => (failure ??= error))
+      .then(() => void running.delete(build))
+    running.add(build)
+  }
+  await Promise.all(running)
+  if (failure !== undefined) throw failure
+  return claimed
+}
+
+async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop: builderStops }: { give: () => void; slots: Slots; stop: AbortSignal }): Promise<void> {
+  let first: (() => void) | undefined = give
+  const takeSlot = async () => {
+    const mine = first ?? (await slots.take())
+    first = undefined
+    return mine
+  }
+  const stop = watchForStop(workshop.records.directory(claim.build), builderStops)
+  try {
+    const reports = await runBuild(workshop, claim, { takeSlot, stop })
+    if (reports > 0) await workshop.outbox.deliverDue()
+  } catch (error) {
+    // The record could not be kept (a full disk): the entry waits for a later builder, and this one ends.
+    await workshop.queue.release(claim)
+    throw error
+  } finally {
+    stop.close()
+    give()
+  }
+}
+
+/** Resolves when a build ended or the queue directory changed. */
+async function arrival(home: string, running: Set<Promise<void>>): Promise<void> {
+  const before = changed(home)
+  let ended = false
+  void Promise.race(running).then(() => (ended = true))
+  while (!ended && changed(home) === before) await new Promise((resolve) => setTimeout(resolve, arrivalInterval))
+}
+
+function changed(home: string): string {
+  return ['queue', 'queue/low'].map((name) => statSync(join(home, name), { throwIfNoEntry: false })?.mtimeMs).join()
+}

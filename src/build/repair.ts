@@ -1,0 +1,58 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
+import { buildName } from '../model/build.ts'
+import { isTerminal } from '../model/verdict.ts'
+import type { Claim } from '../queue/queue.ts'
+import { addToIndex } from '../record/build-index.ts'
+import { openBuildRecord } from '../record/build-record.ts'
+import { handOver, resultOf } from './run-build.ts'
+import { removeTree, workDirectory } from './work-directory.ts'
+import type { Workshop } from './workshop.ts'
+
+/** After this many builders that died over it, an entry is set aside. */
+const patience = 3
+
+/**
+ * Mends what a dead builder left, under the lock: ends its processes, removes its work directories, hands over what it had
+ * decided, and puts the rest back into the queue, or aside where it has cost too many builders.
+ */
+export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<void>): Promise<void> {
+  const claims = await workshop.queue.repair()
+  if (claims.length > 0) await endLeftovers(workshop.homeId)
+  for (const name of orMissing(() => readdirSync(workDirectory(workshop.home))) ?? []) await removeTree(join(workDirectory(workshop.home), name))
+  for (const claim of claims) await mend(workshop, claim)
+}
+
+async function mend(workshop: Workshop, claim: Claim): Promise<void> {
+  const build = buildName(claim.build)
+  const result = isTerminal(workshop.records.status(claim.build)) ? workshop.records.result(claim.build) : undefined
+  if (result !== undefined) {
+    workshop.log.info({ build, entry: claim.entry }, 'handing over what a dead builder had decided')
+    addToIndex(workshop.home, result)
+    await handOver(workshop, claim, result)
+    return
+  }
+  // The number is promised to this entry: nobody else gets it, although a power cut may have lost its directory.
+  mkdirSync(workshop.records.directory(claim.build), { recursive: true })
+  if (claim.deaths + 1 >= patience) return setAside(workshop, claim)
+  workshop.log.warn({ build, entry: claim.entry, attempt: claim.attempt }, 'a builder died over this entry; it waits again')
+  await workshop.queue.release(claim, { died: true })
+  workshop.ledger.decide({ decision: 'released', reason: `the builder died during attempt ${claim.attempt}`, entry: claim.entry, build })
+}
+
+async function setAside(workshop: Workshop, claim: Claim): Promise<void> {
+  const reason = `${patience} builders died over it; the entry is kept in queue/bad/`
+  const now = new Date().toISOString()
+  const directory = workshop.records.directory(claim.build)
+  const record = openBuildRecord(directory, { request: claim.request, attempt: claim.attempt + 1 })
+  record.say(`The build errored: ${reason}.`)
+  const result = resultOf(claim, { verdict: 'errored', reason, runs: [], started: now })
+  for (const report of await workshop.reportsOn({ result, request: claim.request, directory })) await workshop.outbox.write(directory, report)
+  await record.decide(result)
+  addToIndex(workshop.home, result)
+  await workshop.outbox.handOver(directory)
+  await workshop.queue.bury(claim, reason)
+  workshop.ledger.decide({ decision: 'errored', reason, entry: claim.entry, build: buildName(claim.build), commit_id: claim.request.commit_id })
+  workshop.log.error({ build: buildName(claim.build), entry: claim.entry }, reason)
+}

@@ -1,0 +1,51 @@
+import type { Executor, Limits } from '../executor/executor.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Logger } from '../log/open-log.ts'
+import type { BuildId, BuildResult } from '../model/build.ts'
+import type { ExecutorName, Plan } from '../model/plan.ts'
+import type { Request } from '../model/request.ts'
+import type { Report } from '../publish/publisher.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Records } from '../record/open-records.ts'
+
+/** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
+export interface Workshop {
+  home: string
+  /** Marks this home's processes and containers; see homeId. */
+  homeId: string
+  /** How many runs execute at once. */
+  threads: number
+  queue: Queue
+  records: Records
+  ledger: Ledger
+  log: Logger
+  /** The pipeline's directory under builds/ for a request. */
+  pipelineOf: (request: Request) => string
+  /** Settles a request; `ignored` with a reason where this installation has nothing to do for it. */
+  settle: (request: Request, build: BuildId) => Promise<Plan | { ignored: string }>
+  executor: (name: ExecutorName) => Promise<Executor>
+  /** The environment that every run starts with (law 9). */
+  world: Record<string, string>
+  limits: Omit<Limits, 'timeout'>
+  /** Bytes of a console.log that are kept. */
+  logLimit: number
+  /** Who is told of a finished build, and how: reports at rest, none for nobody. */
+  reportsOn: (finished: Finished) => Promise<Report[]>
+  outbox: {
+    /** Writes a report into its build, durable. */
+    write: (buildDirectory: string, report: Report) => Promise<void> | void
+    /** Links a build's reports into the outbox, unless they are there or were sent; returns how many now wait. */
+    handOver: (buildDirectory: string) => Promise<number> | number
+    /** Sends what is due, unless somebody else is at it. */
+    deliverDue: () => Promise<unknown>
+  }
+}
+
+/** A build that has ended, as its reports need it. */
+export interface Finished {
+  result: BuildResult
+  request: Request
+  /** Absent where the request could not be settled. */
+  plan?: Plan
+  directory: string
+}
