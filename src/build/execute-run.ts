@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Ending, Execution } from '../executor/executor.ts'
 import { buildName, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
+import { isTrusted } from '../model/request.ts'
 import { statusOf } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { BuildRecord, RunRecord } from '../record/build-record.ts'
@@ -69,7 +70,7 @@ function executionOf(workshop: Workshop, claim: Claim, { run, directory, output 
     env: { ...workshop.world, TMPDIR: temporary, BUILD_NUMBER: String(claim.build.number), ...run.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(run.memory !== undefined && { memory: run.memory * 1024 * 1024 }), ...(run.cpus !== undefined && { cpus: run.cpus }) },
-    network: run.network,
+    network: !run.network ? 'none' : isTrusted(claim.request) ? 'host' : 'isolated',
     ...(run.image !== undefined && { image: run.image }),
     ...(run.mounts !== undefined && { mounts: run.mounts }),
   }
