@@ -1,0 +1,12 @@
+import { openEmail, type MailServer } from './email.ts'
+import type { Publisher } from './publisher.ts'
+
+/** What each publisher needs of the configuration. */
+export interface PublisherSettings {
+  email: MailServer
+}
+
+/** The publishers of this installation by the name that reports carry. A new one is one file and one line here. */
+export function choosePublishers({ email }: PublisherSettings): Record<string, Publisher> {
+  return { email: openEmail(email) }
+}

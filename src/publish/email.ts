@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { orMissing } from '../disk/read.ts'
+import { isDomain, isMailbox, type Mail } from '../model/mail.ts'
+import { readableLine } from '../model/readable.ts'
+import type { Outcome, Publisher, Report } from './publisher.ts'
+
+const line = v.pipe(v.string(), v.regex(/^[^\p{Cc}\u2028\u2029]{1,100}$/u, 'expected one line of at most 100 characters'))
+const mailbox = v.pipe(v.string(), v.trim(), v.check((text) => text === '' || isMailbox(text), 'expected a mail address like admin@example.org'), v.transform(orUnset))
+const sender = v.pipe(v.string(), v.trim(), v.check((text) => text === '' || parseSender(text) !== undefined, 'expected "Name <address>" or an address'), v.transform(orUnset))
+const allowList = v.pipe(
+  v.string(),
+  v.transform((text) => text.split(/[\s,]+/).filter((item) => item !== '').map((item) => item.toLowerCase().replace(/^@/, ''))),
+  v.array(v.pipe(v.string(), v.check((item) => isDomain(item) || isMailbox(item), 'expected mail addresses and domains, with commas between them'))),
+)
+const smtpUrl = v.pipe(v.string(), v.check(isSmtpUrl, 'expected a URL like smtp://user:password@mail.example.org:587 or smtps://mail.example.org'))
+
+/** The settings of mail in environment.sh. */
+export const mailEnvironment = {
+  /** How the installation calls itself in subjects and signatures. */
+  CI_NAME: v.optional(line, 'Quern'),
+  SMTP_URL: v.optional(smtpUrl, 'smtp://localhost:25'),
+  /** Unset: `<CI_NAME> <quern@this host>`. */
+  MAIL_FROM: v.optional(sender, ''),
+  /** Hears of errored builds, and of failed ones whose committer has no address. */
+  MAIL_ADMIN: v.optional(mailbox, ''),
+  /** Bounds receivers; unset, every address is allowed. MAIL_ADMIN always is. */
+  MAIL_ALLOW: v.optional(allowList, ''),
+}
+
+export interface MailServer {
+  /** SMTP_URL */
+  url: string
+  from: MailSender
+  /** The home's builds/ directory: attachments lie in the build that made the report. */
+  builds: string
+}
+
+export interface MailSender {
+  name: string
+  address: string
+}
+
+/** Milliseconds that one try may take in all, so that a server that trickles holds nobody up. */
+const longestTry = 120_000
+
+/** The sender that MAIL_FROM names, or a sensible one. */
+export function mailSender(from: string | undefined, ciName: string): MailSender {
+  const parsed = from === undefined ? undefined : parseSender(from)
+  if (parsed !== undefined) return { name: parsed.name || ciName, address: parsed.address }
+  return { name: ciName, address: `quern@${isDomain(hostname()) ? hostname() : 'localhost'}` }
+}
+
+/** The report that carries this mail: one per build and receiver, however often it is written. */
+export function emailReport(build: string, mail: Mail, created: string): Report<Mail> {
+  return { id: `email-${createHash('sha256').update(mail.to.toLowerCase()).digest('hex').slice(0, 24)}`, publisher: 'email', build, created, payload: mail }
+}
+
+/** Sends mail over SMTP, each mail to one receiver. */
+export function openEmail({ url, from, builds }: MailServer): Publisher {
+  return { publish }
+
+  async function publish(report: Report): Promise<Outcome> {
+    const mail = report.payload as Mail
+    if (typeof mail !== 'object' || mail === null || !isMailbox(String(mail.to))) return { kind: 'refused', reason: 'its receiver is no plain mail address' }
+    try {
+      const { rejected } = await send(mail, join(builds, report.build))
+      return rejected.length > 0 ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
+    } catch (error) {
+      return outcomeOf(error as SmtpError)
+    }
+  }
+
+  async function send(mail: Mail, build: string): Promise<{ rejected: unknown[] }> {
+    const { createTransport } = await import('nodemailer')
+    const transport = createTransport({ url, ...transportOptions() } as Parameters<typeof createTransport>[0])
+    let timer: NodeJS.Timeout | undefined
+    try {
+      const tooLong = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no end after ${longestTry / 1000} s`)), longestTry)
+      })
+      return await Promise.race([transport.sendMail(message(mail, build)), tooLong])
+    } finally {
+      clearTimeout(timer)
+      transport.close()
+    }
+  }
+
+  /**
+   * What the URL does not set itself. With credentials TLS is a must, since nodemailer would otherwise go on without;
+   * without them an unknown certificate is taken, since a local server that offers STARTTLS has a self-signed one and
+   * the alternative is plain text.
+   */
+  function transportOptions(): object {
+    const credentials = new URL(url).username !== ''
+    const secure = url.startsWith('smtps:')
+    return {
+      connectionTimeout: 15_000,
+      greetingTimeout: 15_000,
+      socketTimeout: 30_000,
+      dnsTimeout: 15_000,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      ...(credentials && !secure ? { requireTLS: true } : {}),
+      ...(!credentials && !secure ? { tls: { rejectUnauthorized: false } } : {}),
+    }
+  }
+
+  function message(mail: Mail, build: string): object {
+    return {
+      from,
+      to: { name: '', address: mail.to },
+      envelope: { from: from.address, to: [mail.to] },
+      messageId: `<${readableLine(mail.message_id).replace(/[<>\s]/g, '')}>`,
+      subject: readableLine(mail.subject),
+      text: mail.text,
+      headers: { ...mail.headers, 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
+      attachments: (mail.attachments ?? []).flatMap(({ filename, path, content_type: contentType }) => {
+        // A build that was pruned meanwhile: the mail still tells what broke.
+        const content = orMissing(() => readFileSync(join(build, path)))
+        return content === undefined ? [] : [{ filename, content, contentType }]
+      }),
+    }
+  }
+
+  /** What the server said of this mail decides; where we could not even speak with it (network, TLS, login), it is worth another try. */
+  function outcomeOf(error: SmtpError): Outcome {
+    const reason = withoutCredentials(readableLine(`${new URL(url).host}: ${error.message}`).slice(0, 500))
+    const ofThisMail = /^(?:MAIL FROM|RCPT TO|DATA)/.test(error.command ?? '')
+    return { kind: ofThisMail && (error.responseCode ?? 0) >= 500 ? 'refused' : 'later', reason }
+  }
+
+  function withoutCredentials(text: string): string {
+    const { username, password } = new URL(url)
+    const user = decodeURIComponent(username)
+    const pass = decodeURIComponent(password)
+    const forms = [pass, password, Buffer.from(pass).toString('base64'), Buffer.from(`\0${user}\0${pass}`).toString('base64')]
+    return forms.filter((form) => form !== '').reduce((masked, form) => masked.replaceAll(form, '***'), text)
+  }
+}
+
+interface SmtpError extends Error {
+  responseCode?: number
+  command?: string
+}
+
+function parseSender(text: string): MailSender | undefined {
+  const match = /^(?:"?([^"<>\p{Cc}]*?)"?\s*<([^<>]+)>|([^<>\s]+))$/u.exec(text)
+  const address = match?.[2] ?? match?.[3] ?? ''
+  return match && isMailbox(address) ? { name: (match[1] ?? '').trim(), address } : undefined
+}
+
+function isSmtpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname: host, username, password } = new URL(text)
+  return (protocol === 'smtp:' || protocol === 'smtps:') && host !== '' && isDecodable(username) && isDecodable(password)
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function orUnset(text: string): string | undefined {
+  return text === '' ? undefined : text
+}

@@ -1,0 +1,258 @@
+/*
+ * Reports on their way to their publishers, as links to the files that their builds wrote:
+ *
+ *   builds/<build>/reports/<id>.json      written and fsynced before the build is decided
+ *   outbox/<due>-<key>.json               linked there by `handOver`; due in seconds, key from build and id
+ *   outbox/<later>-<key>.json             renamed when its publisher asks for another try
+ *   builds/<build>/sent/<id>.json         renamed when its publisher accepted it
+ *   outbox/dead/<key>.json, .reason       renamed when it was refused, is too old or cannot be read
+ *
+ * A move is one rename, so a crash leaves a report where it was or where it goes. A crash between the publisher's word
+ * and the rename sends again (at least once), with the same Message-ID. Whoever delivers looks into sent/ and dead/
+ * first, so a name that comes back into the outbox beside them sends nothing.
+ */
+import { linkSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { isCode, orMissing } from '../disk/read.ts'
+import { takeLock } from '../disk/lock.ts'
+import { makeDirectory, syncDirectory, writeAtomically } from '../disk/write.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { parseBuildName } from '../model/build.ts'
+import { readableLine } from '../model/readable.ts'
+import type { Outcome, Publisher, Report } from './publisher.ts'
+
+/** Reports that wait for their publisher, in `<home>/outbox/`. */
+export interface Outbox {
+  /** Links the build's reports into the outbox, unless they are there, dead or sent already. Once it returns they would survive a power cut. */
+  handOver(buildDirectory: string, reports: readonly Report[]): void
+  /** Tries every report that is due, oldest due first. Returns undefined at once where another process delivers. Never rejects for one report. `now` is in milliseconds. */
+  deliverDue(publishers: Readonly<Record<string, Publisher>>, now?: number): Promise<Delivered | undefined>
+}
+
+export interface Delivered {
+  sent: number
+  later: number
+  dead: number
+  /** What went wrong with single reports on our side, like a full disk; they stay and are tried again. For the log. */
+  problems: string[]
+  /** The second when the next report is due, or undefined where none waits. */
+  nextDue: number | undefined
+}
+
+/** Seconds. */
+const oldest = 5 * 24 * 60 * 60
+const shortestWait = 60
+const longestWait = 4 * 60 * 60
+
+/** After so many reports in a row that a publisher put off, its others wait for the next tick: it is down, and each try may take a minute. */
+const patience = 3
+
+const reportSchema = v.object({
+  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,200}$/)),
+  publisher: v.string(),
+  build: v.pipe(v.string(), v.check((name) => parseBuildName(name) !== undefined && !name.startsWith('.'), 'expected <pipeline>/<number>')),
+  created: v.pipe(v.string(), v.isoTimestamp()),
+  payload: v.unknown(),
+})
+
+interface Waiting {
+  name: string
+  due: number
+  key: string
+}
+
+/** Bytes. A mail's text is bounded far below; what is larger was not written by a build. */
+const largest = 4 * 1024 * 1024
+
+interface Round {
+  publishers: Readonly<Record<string, Publisher>>
+  now: number
+  delivered: Delivered
+}
+
+/** Writes a report into its build so that it survives a power cut once this returns. */
+export function writeReport(buildDirectory: string, report: Report): void {
+  writeAtomically(join(makeDirectory(join(buildDirectory, 'reports')), `${report.id}.json`), `${JSON.stringify(report)}\n`, { durable: true })
+}
+
+/** The reports that a build wrote, to be handed over after a crash. */
+export function readReports(buildDirectory: string): Report[] {
+  const directory = join(buildDirectory, 'reports')
+  const names = orMissing(() => readdirSync(directory)) ?? []
+  return names.filter((name) => /^[^.].*\.json$/.test(name)).map((name) => v.parse(reportSchema, JSON.parse(readFileSync(join(directory, name), 'utf8'))))
+}
+
+/** Opens the outbox of a home. Decisions about reports go to the ledger. */
+export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox {
+  const directory = makeDirectory(join(home, 'outbox'))
+  const dead = makeDirectory(join(directory, 'dead'))
+  return { handOver, deliverDue }
+
+  function handOver(buildDirectory: string, reports: readonly Report[]): void {
+    if (reports.length === 0) return
+    const waiting = new Set(list().map(({ key }) => key))
+    for (const report of reports) {
+      const key = keyOf(report)
+      if (waiting.has(key) || isDone(report, key)) continue
+      linkOnce(join(buildDirectory, 'reports', `${report.id}.json`), join(directory, `${Math.floor(Date.now() / 1000)}-${key}.json`))
+    }
+    syncDirectory(directory)
+  }
+
+  async function deliverDue(publishers: Readonly<Record<string, Publisher>>, now = Date.now()): Promise<Delivered | undefined> {
+    const delivered: Delivered = { sent: 0, later: 0, dead: 0, problems: [], nextDue: undefined }
+    if (due(now).length > 0) {
+      const lock = takeLock(join(directory, '.lock'))
+      if (lock === undefined) return undefined
+      try {
+        await Promise.all(groupByPublisher(due(now)).map((group) => deliverGroup(group, { publishers, now, delivered })))
+      } finally {
+        lock.release()
+      }
+    }
+    return { ...delivered, nextDue: list()[0]?.due }
+  }
+
+  /** One publisher's reports, one after the other; the groups do not wait for each other. */
+  async function deliverGroup(group: Waiting[], round: Round): Promise<void> {
+    let putOff = 0
+    for (const waiting of group) {
+      if (putOff === patience) return
+      try {
+        const moved = await deliver(waiting, round)
+        if (moved !== undefined) round.delivered[moved]++
+        putOff = moved === 'later' ? putOff + 1 : 0
+      } catch (error) {
+        round.delivered.problems.push(`moving outbox/${waiting.name}: ${(error as Error).message}`)
+      }
+    }
+  }
+
+  async function deliver(waiting: Waiting, { publishers, now }: Round): Promise<'sent' | 'later' | 'dead' | undefined> {
+    const report = readReport(waiting)
+    if (report === undefined) return undefined
+    if (typeof report === 'string') return bury(waiting, report)
+    if (isDone(report, waiting.key)) {
+      rmSync(join(directory, waiting.name), { force: true })
+      return undefined
+    }
+    // Made before the publisher is asked: what cannot be kept as sent would be sent with every tick.
+    if (exists(buildPath(report))) makeDirectory(join(buildPath(report), 'sent'))
+    const outcome = await publish(publishers, report)
+    const age = Math.max(0, now - Date.parse(report.created)) / 1000
+    if (outcome.kind === 'sent') return keepAsSent(waiting, report)
+    if (outcome.kind === 'refused') return bury(waiting, `${report.publisher} refused it: ${outcome.reason}`, report)
+    if (age >= oldest) return bury(waiting, `not accepted within five days, last: ${outcome.reason}`, report)
+    return putOffUntil(waiting, Math.ceil(now / 1000 + Math.min(Math.max(age, shortestWait), longestWait)))
+  }
+
+  function keepAsSent({ name }: Waiting, report: Report): 'sent' {
+    // A pruned build has no place for it any more: the report is done all the same.
+    if (exists(buildPath(report))) {
+      move(join(directory, name), sentPath(report))
+      syncDirectory(join(buildPath(report), 'sent'))
+    } else {
+      rmSync(join(directory, name), { force: true })
+    }
+    syncDirectory(directory)
+    return 'sent'
+  }
+
+  function putOffUntil({ name, key }: Waiting, due: number): 'later' {
+    move(join(directory, name), join(directory, `${due}-${key}.json`))
+    return 'later'
+  }
+
+  function bury({ name, key }: Waiting, reason: string, report?: Report): 'dead' {
+    ledger.decide({ decision: 'undeliverable', reason: `report ${report?.id ?? name}: ${readableLine(reason)}`, build: report?.build })
+    move(join(directory, name), join(dead, `${key}.json`))
+    writeAtomically(join(dead, `${key}.reason`), `${readableLine(reason)}\n`)
+    syncDirectory(dead)
+    return 'dead'
+  }
+
+  /** In the order of each publisher's oldest report. What cannot be read is a group of its own. */
+  function groupByPublisher(waiting: Waiting[]): Waiting[][] {
+    const groups = new Map<string, Waiting[]>()
+    for (const one of waiting) {
+      const report = readReport(one)
+      const publisher = typeof report === 'object' ? report.publisher : ''
+      groups.set(publisher, [...(groups.get(publisher) ?? []), one])
+    }
+    return [...groups.values()]
+  }
+
+  /** The report, why it cannot be read, or undefined where it is gone. */
+  function readReport({ name }: Waiting): Report | string | undefined {
+    const path = join(directory, name)
+    try {
+      const found = lstatSync(path)
+      if (!found.isFile()) return 'not a regular file'
+      if (found.size > largest) return `larger than ${largest} bytes`
+      return v.parse(reportSchema, JSON.parse(readFileSync(path, 'utf8')))
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      return `unreadable: ${(error as Error).message}`
+    }
+  }
+
+  function due(now: number): Waiting[] {
+    return list().filter((waiting) => waiting.due * 1000 <= now)
+  }
+
+  function list(): Waiting[] {
+    return readdirSync(directory).flatMap(parseName).sort((a, b) => a.due - b.due || (a.name < b.name ? -1 : 1))
+  }
+
+  function isDone(report: Report, key: string): boolean {
+    return exists(sentPath(report)) || exists(join(dead, `${key}.json`))
+  }
+
+  function sentPath(report: Report): string {
+    return join(buildPath(report), 'sent', `${report.id}.json`)
+  }
+
+  function buildPath(report: Report): string {
+    return join(home, 'builds', report.build)
+  }
+}
+
+/** bin/quern reads these names too: digits, a hyphen, whatever. */
+function parseName(name: string): Waiting[] {
+  const match = /^(\d+)-(.+?)(?:\.json)?$/.exec(name)
+  return match ? [{ name, due: Number(match[1]), key: match[2]! }] : []
+}
+
+function keyOf({ build, id }: Report): string {
+  return createHash('sha256').update(`${build}\0${id}`).digest('hex').slice(0, 32)
+}
+
+async function publish(publishers: Readonly<Record<string, Publisher>>, report: Report): Promise<Outcome> {
+  const publisher = publishers[report.publisher]
+  if (publisher === undefined) return { kind: 'later', reason: `no publisher "${report.publisher}" is configured` }
+  try {
+    return await publisher.publish(report)
+  } catch (error) {
+    return { kind: 'later', reason: `${report.publisher} broke: ${(error as Error).message}` }
+  }
+}
+
+function linkOnce(from: string, to: string): void {
+  try {
+    linkSync(from, to)
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+  }
+}
+
+/** Renaming a link onto another link of the same file does nothing and says success (POSIX), so the old name is removed afterwards. */
+function move(from: string, to: string): void {
+  renameSync(from, to)
+  rmSync(from, { force: true })
+}
+
+function exists(path: string): boolean {
+  return orMissing(() => lstatSync(path)) !== undefined
+}
