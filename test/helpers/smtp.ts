@@ -59,8 +59,9 @@ export async function smtpListener(behaviour: SmtpBehaviour = {}): Promise<SmtpL
 
   async function close(): Promise<void> {
     for (const socket of sockets) socket.destroy()
+    if (!server.server.listening) return
     await new Promise<void>((resolve) => {
-      server.server.listening ? server.close(resolve) : resolve()
+      server.close(resolve)
     })
   }
 }
