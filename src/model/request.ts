@@ -46,6 +46,27 @@ export const runChoiceSchema = v.object({
 })
 export type RunChoice = v.InferOutput<typeof runChoiceSchema>
 
+/** A mailed series of patches, as a Patchwork server knows it. The patches stand in the order in which they apply. */
+export const seriesSchema = v.object({
+  /** The server's address, without a slash at the end. */
+  server: v.pipe(v.string(), v.maxLength(500)),
+  project: v.pipe(v.string(), v.maxLength(200)),
+  id: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** 2 for `[PATCH v2 …]`. */
+  version: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  name: words,
+  submitter: v.object({ name: words, email: words }),
+  /** The cover letter: its id on the server, and its Message-ID with the angle brackets. */
+  cover: v.optional(v.object({ id: v.number(), msgid: v.string() })),
+  patches: v.pipe(
+    v.array(v.object({ id: v.pipe(v.number(), v.integer(), v.minValue(1)), msgid: v.string(), name: words, n: v.pipe(v.number(), v.integer(), v.minValue(1)) })),
+    v.minLength(1),
+  ),
+  /** Whether every patch is built in order, or only the last. */
+  each_patch: v.boolean(),
+})
+export type Series = v.InferOutput<typeof seriesSchema>
+
 /**
  * What someone asks to have built. The first five keys are amp_ci's, and enough; in JSON, as at rest in the queue.
  * An entry that names its source must also say whether it is trusted.
@@ -75,6 +96,8 @@ export const requestSchema = v.pipe(
     pull_request: v.optional(
       v.object({ number: v.pipe(v.number(), v.integer(), v.minValue(1)), base_ref: ref, base_commit: v.optional(sha), url: v.optional(v.string()) }),
     ),
+    /** The mailed patches that are applied on commit_id before anything is built. */
+    series: v.optional(seriesSchema),
     /** Which pipeline, where the request itself says so: `chunks`, `job:<name>` or `file:<path>`. */
     pipeline: v.optional(v.pipe(v.string(), v.maxLength(1000))),
     runs: v.optional(v.array(runChoiceSchema)),
