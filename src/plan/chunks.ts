@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import * as v from 'valibot'
+import type { Plan } from '../model/plan.ts'
+import { isTrusted } from '../model/request.ts'
+import type { Request } from '../model/request.ts'
+import type { CloneSettings } from './clone-url.ts'
+import { requestEnvironment } from './environment.ts'
+import { findChunks } from './find-chunks.ts'
+import type { Chunk } from './find-chunks.ts'
+import { readChunk } from './read-chunk.ts'
+
+/** Settings of the script chunks in environment.sh. */
+export const chunksEnvironment = {
+  /** The refs that may distribute, exactly; empty: every ref that has a distribute chunk, as in amp_ci. */
+  DISTRIBUTE_REFS: v.optional(v.pipe(v.string(), v.transform((list) => list.split(/[\s,]+/).filter((ref) => ref !== ''))), ''),
+}
+
+export interface ChunkSettings extends CloneSettings {
+  /** Where chunks are looked for; the first that has one wins: the home's scripts, then the shipped ones. */
+  directories: string[]
+  /** Full refs (`refs/heads/main`) or branches (`main`) that may distribute; empty: all. */
+  distributeRefs: string[]
+  /** Minutes. */
+  timeout: number
+  /** Whether this server grants the network to untrusted requests. */
+  untrustedNetwork?: boolean
+}
+
+/** A settled plan, or the reason why there is nothing to build. */
+export type Planned = { plan: Plan } | { ignored: string }
+
+/** Settles a request by script chunks: one run of one script. @throws {PlanError} where a chunk or a setting is missing or wrong */
+export function planChunks(request: Request, why: string, settings: ChunkSettings): Planned {
+  const chunks = findChunks(request, settings)
+  if (chunks === undefined) return { ignored: `no chunk for ${request.ref} in ${settings.directories[0]}: it only has chunks for other refs` }
+  const trusted = isTrusted(request)
+  return {
+    plan: {
+      pipeline: 'chunks',
+      why,
+      notify: [],
+      runs: [
+        {
+          name: 'build',
+          job: 'build',
+          executor: trusted ? 'shell' : 'sandbox',
+          script: assembleScript(chunks),
+          needs: [],
+          workspace: 'none',
+          env: requestEnvironment(request, settings),
+          params: {},
+          secrets: [],
+          timeout: settings.timeout,
+          network: trusted || settings.untrustedNetwork === true,
+          artifacts: [],
+        },
+      ],
+    },
+  }
+}
+
+/** The directories that chunks come from, the home's first. */
+export function chunkDirectories({ home, shipped }: { home: string; shipped: string }): string[] {
+  return [...new Set([join(home, 'scripts'), join(shipped, 'scripts')])]
+}
+
+/** One bash script of the chunks' texts, each between markers that the console shows. */
+function assembleScript(chunks: Chunk[]): string {
+  return [
+    '#!/bin/bash\nset -ex\n',
+    say('"Starting at $(date)"'),
+    ...chunks.map(({ name, path }) => `${say(`'### Start of ${name} ###'`)}${readChunk(path)}${say(`'### End of ${name} ###'`)}`),
+    say('"Successful at $(date)"'),
+  ].join('')
+}
+
+/** Prints a line without the copy that `set -x` would print of the command. */
+function say(words: string): string {
+  return `{ echo ${words}; } 2>/dev/null\n`
+}

@@ -1,0 +1,39 @@
+import type { Request } from '../model/request.ts'
+import { branchOf } from '../model/request.ts'
+import { cloneUrlOf } from './clone-url.ts'
+import type { CloneSettings } from './clone-url.ts'
+
+/**
+ * What every run learns about its request, whatever the pipeline. Strangers wrote most of these values: they are
+ * environment, never shell text (law 3). A value that the request does not have is absent, not empty, save for the
+ * five that amp_ci's chunks count on.
+ * @throws {PlanError} where the repository has no address to clone from
+ */
+export function requestEnvironment(request: Request, clone: CloneSettings): Record<string, string> {
+  return {
+    CI: 'true',
+    QUERN: 'true',
+    REPOSITORY: request.repository,
+    REF: request.ref,
+    COMMIT_ID: request.commit_id,
+    COMMITTER_NAME: request.committer_name,
+    COMMITTER_EMAIL: request.committer_email,
+    BRANCH: branchOf(request),
+    CLONE_URL: cloneUrlOf(request, clone),
+    ...present({
+      FULL_NAME: request.full_name,
+      TAG: /^refs\/tags\/(.+)$/.exec(request.ref)?.[1],
+      BEFORE: request.before,
+      MESSAGE: request.message,
+      AUTHOR_NAME: request.author_name,
+      AUTHOR_EMAIL: request.author_email,
+      PULL_REQUEST: request.pull_request?.number.toString(),
+      BASE_REF: request.pull_request?.base_ref,
+      BASE_COMMIT: request.pull_request?.base_commit,
+    }),
+  }
+}
+
+function present(values: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
