@@ -1,0 +1,127 @@
+import { linkSync, renameSync, rmSync, unlinkSync, type Stats } from 'node:fs'
+import { join } from 'node:path'
+import { isCode, orMissing } from '../disk/read.ts'
+import type { Request } from '../model/request.ts'
+import { readNote, removeNote, replaceNote, writeFirstNote } from './claim-note.ts'
+import { readEntry, readLink } from './entry.ts'
+import { deliveryName, isFitting, isOurs } from './names.ts'
+import { locate, look } from './places.ts'
+import type { Claim, Queue } from './queue.ts'
+import type { Room } from './room.ts'
+import { setAside } from './set-aside.ts'
+import { syncDirectories } from './sync.ts'
+import type { Candidate, Waiting } from './waiting.ts'
+
+/** Milliseconds that a file dropped in by hand may take to become whole. */
+const patience = 60_000
+
+type Assign = Parameters<Queue['claim']>[0]
+
+/** Takes the oldest entry that can be taken; what cannot be is skipped, set aside or dropped on the way. */
+export async function claimOldest(room: Room, waiting: Waiting, assign: Assign): Promise<Claim | undefined> {
+  for (const candidate of waiting.candidates()) {
+    try {
+      const claim = await take(room, candidate, assign)
+      if (claim !== undefined) return claim
+    } catch (error) {
+      waiting.putBack(candidate)
+      throw error
+    }
+  }
+  return undefined
+}
+
+async function take(room: Room, { name, low }: Candidate, assign: Assign): Promise<Claim | undefined> {
+  const { places } = room
+  const place = low ? places.low : places.waiting
+  const path = join(place, name)
+  const stats = look(path)
+  if (stats === undefined || !stats.isFile()) return undefined
+  const read = readEntry(path, stats.size)
+  if (read === undefined) return undefined
+  if ('problem' in read) return setAsideWhenOld(room, path, name, stats, read.problem)
+  if (isSettled(room, path, name, stats) || isKnown(room, path, name, stats, read.request)) return undefined
+  const entry = usableName(room, name)
+  if (orMissing(() => (renameSync(path, join(places.claimed, entry)), true)) === undefined) return undefined
+  try {
+    return await mark(room, entry, read.request, low, assign)
+  } catch (error) {
+    renameSync(join(places.claimed, entry), path)
+    throw error
+  }
+}
+
+/** Numbers the claim, and makes it and the number survive a power cut before any process is started. */
+async function mark({ places }: Room, entry: string, request: Request, low: boolean, assign: Assign): Promise<Claim> {
+  const directories = [places.claimed, low ? places.low : places.waiting]
+  const before = readNote(places.claimed, entry)
+  if (before !== undefined) {
+    const note = { ...before, attempt: before.attempt + 1, low }
+    replaceNote(places.claimed, entry, note)
+    await syncDirectories(directories)
+    return { entry, request, build: { pipeline: note.pipeline, number: note.number }, attempt: note.attempt, deaths: note.deaths }
+  }
+  const build = assign(request)
+  try {
+    await Promise.all([writeFirstNote(places.claimed, entry, { ...build, attempt: 1, deaths: 0, low }), syncDirectories(directories)])
+  } catch (error) {
+    removeNote(places.claimed, entry)
+    throw error
+  }
+  return { entry, request, build, attempt: 1, deaths: 0 }
+}
+
+/** What is not whole yet gets time: somebody may be writing it. A time in the future counts as old, or the file would stay for ever. */
+function setAsideWhenOld(room: Room, path: string, name: string, stats: Stats, problem: string): undefined {
+  if (Math.abs(room.now() - stats.mtimeMs) >= patience) setAside(room, path, name, problem)
+}
+
+/** Whether the entry was claimed, built or set aside before, so that only its old name is here again (a power cut, a copy). It is dropped then. */
+function isSettled({ places, ledger }: Room, path: string, name: string, stats: Stats): boolean {
+  const where = [places.claimed, places.done, places.bad].find((place) => {
+    const other = look(join(place, name))
+    return other !== undefined && (other.ino === stats.ino || (isOurs(name) && place !== places.bad))
+  })
+  if (where === undefined) return false
+  rmSync(path, { force: true })
+  ledger.decide({ decision: 'duplicate', reason: `The entry is in ${where} already, so its old name in the queue was removed.`, entry: name })
+  return true
+}
+
+/**
+ * Whether another entry of the same delivery exists: then this one goes to done/. An entry with a single link came
+ * here without one, or a power cut lost it; it is linked now, before anything is built for it.
+ */
+function isKnown({ places, ledger }: Room, path: string, name: string, stats: Stats, { hook, delivery }: Request): boolean {
+  if (hook === undefined || delivery === undefined || stats.nlink > 1) return false
+  const link = join(places.delivery, deliveryName(hook, delivery))
+  const winner = linkOrWinner(path, link)
+  if (winner === undefined) return false
+  if (winner === name || locate(places, winner) === undefined) {
+    unlinkSync(link)
+    linkSync(path, link)
+    return false
+  }
+  renameSync(path, join(places.done, name))
+  ledger.decide({ decision: 'duplicate', reason: `Its delivery made the entry ${winner} already.`, entry: name, hook, delivery })
+  return true
+}
+
+function linkOrWinner(path: string, link: string): string | undefined {
+  try {
+    linkSync(path, link)
+    return undefined
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+    return readLink(link).name
+  }
+}
+
+/** A name from elsewhere that is taken, or that cannot stand in paths and mails, is replaced by one of ours. */
+function usableName({ places, ledger, nextName }: Room, name: string): string {
+  if (isOurs(name)) return name
+  if (isFitting(name) && [places.done, places.bad, places.claimed].every((place) => look(join(place, name)) === undefined)) return name
+  const entry = nextName()
+  ledger.decide({ decision: 'renamed', reason: `It was dropped into the queue as ${JSON.stringify(name)}, a name that is taken or cannot be kept.`, entry })
+  return entry
+}

@@ -1,0 +1,84 @@
+import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { readNote, removeNote } from './claim-note.ts'
+import { readEntry, readLink } from './entry.ts'
+import { compareNames } from './names.ts'
+import { look, type Places } from './places.ts'
+import type { Claim } from './queue.ts'
+import type { Room } from './room.ts'
+import { moveToBad } from './set-aside.ts'
+
+/** Milliseconds after which a file in tmp/ that no delivery is linked to cannot be in the making any more. */
+const abandoned = 3600_000
+
+const noteEnding = '.build'
+
+/** Completes or takes back every move that a crash cut short; what a dead builder had claimed is returned, oldest first. */
+export function repairQueue(room: Room): Claim[] {
+  for (const name of readdirSync(room.places.tmp)) mendTemporary(room, name)
+  const names = readdirSync(room.places.claimed)
+  const claims = names.filter((name) => !name.startsWith('.') && !name.endsWith(noteEnding)).flatMap((entry) => mendClaimed(room, entry) ?? [])
+  for (const name of names) mendNote(room, name)
+  return claims.sort((a, b) => compareNames(a.entry, b.entry))
+}
+
+/** A delivery's link on it means that it may have been promised. */
+function mendTemporary({ places, now, log }: Room, name: string): void {
+  const path = join(places.tmp, name)
+  const stats = look(path)
+  if (stats === undefined || !stats.isFile()) return
+  if (stats.nlink > 1) {
+    const { low } = readLink(path)
+    moveBack(places, path, name, low ? places.low : places.waiting)
+    log?.info({ entry: name }, 'repaired: an entry was linked to its delivery, but not in the queue')
+  } else if (Math.abs(now() - stats.mtimeMs) >= abandoned) {
+    rmSync(path, { force: true })
+    log?.info({ entry: name }, 'repaired: removed an entry that was never promised')
+  }
+}
+
+function mendClaimed(room: Room, entry: string): Claim | undefined {
+  const { places, log } = room
+  const path = join(places.claimed, entry)
+  const stats = look(path)
+  if (stats === undefined || !stats.isFile()) return undefined
+  const settled = [places.done, places.bad].some((place) => look(join(place, entry))?.ino === stats.ino)
+  const note = readNote(places.claimed, entry)
+  if (settled) {
+    rmSync(path, { force: true })
+    return undefined
+  }
+  if (note === undefined) {
+    moveBack(places, path, entry, places.waiting)
+    log?.info({ entry }, 'repaired: an entry was claimed, but without a number')
+    return undefined
+  }
+  for (const place of [places.waiting, places.low]) {
+    if (look(join(place, entry))?.ino === stats.ino) rmSync(join(place, entry), { force: true })
+  }
+  const read = readEntry(path, stats.size)
+  if (read === undefined) return undefined
+  if ('problem' in read) {
+    moveToBad(room, path, entry, read.problem)
+    room.ledger.decide({ decision: 'bad', reason: `Set aside in queue/bad after it was claimed: ${read.problem}`, entry })
+    return undefined
+  }
+  const { pipeline, number, attempt, deaths } = note
+  return { entry, request: read.request, build: { pipeline, number }, attempt, deaths }
+}
+
+/** The note of a released entry is kept while it waits; a note without its entry, and what a write left behind, goes. */
+function mendNote({ places }: Room, name: string): void {
+  if (name.startsWith('.')) return rmSync(join(places.claimed, name), { force: true })
+  if (!name.endsWith(noteEnding)) return
+  const entry = name.slice(0, -noteEnding.length)
+  if ([places.claimed, places.waiting, places.low].every((place) => look(join(place, entry)) === undefined)) removeNote(places.claimed, entry)
+}
+
+/** Where the entry is elsewhere already, only this name of it is too many. (A rename between two names of one file does nothing.) */
+function moveBack(places: Places, path: string, entry: string, target: string): void {
+  const inTmp = path.startsWith(places.tmp)
+  const others = [places.waiting, places.low, ...(inTmp ? [places.claimed, places.bad, places.done] : [])]
+  if (others.some((place) => look(join(place, entry)) !== undefined)) rmSync(path, { force: true })
+  else renameSync(path, join(target, entry))
+}
