@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import type { Hono } from 'hono'
+
+export interface ReceiverAddress {
+  host: string
+  /** 0 takes any free one. */
+  port: number
+  /** Paths of PEM files. */
+  tls?: { key: string; cert: string } | undefined
+}
+
+export interface Receiver {
+  /** Where it listens, without a path. */
+  url: string
+  /** Accepts nothing more, finishes the requests in flight and resolves; cuts what is still open after `patience` milliseconds. */
+  stop(patience?: number): Promise<void>
+}
+
+/** Milliseconds for the headers, and for a whole request: a sender that trickles does not keep a connection. */
+const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 2_000 }
+
+/** Listens with the app until stopped. @throws where the address is taken or a PEM file cannot be read */
+export async function startReceiver(app: Hono<{ Bindings: HttpBindings }>, { host, port, tls }: ReceiverAddress): Promise<Receiver> {
+  const listener = getRequestListener(app.fetch, { hostname: host, autoCleanupIncoming: false, errorHandler: badRequest })
+  const server = tls ? createSecureServer({ ...timeouts, key: readFileSync(tls.key), cert: readFileSync(tls.cert) }, listener) : createServer(timeouts, listener)
+  await listen(server, host, port)
+  const address = server.address() as AddressInfo
+  return { url: `${tls ? 'https' : 'http'}://${reachableHost(address)}:${address.port}`, stop: (patience = 5000) => stop(server, patience) }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(`listening on ${host} port ${port}: ${remedy(error)}`, { cause: error })))
+    server.listen(port, host, resolve)
+  })
+}
+
+function remedy(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'something listens there already; stop it, or set PORT in environment.sh'
+  if (error.code === 'EACCES') return 'not permitted; ports below 1024 are for root, set PORT in environment.sh'
+  return error.message
+}
+
+/** An address that listens on all interfaces is reached through the loopback one. */
+function reachableHost({ address, family }: AddressInfo): string {
+  if (address === '0.0.0.0' || address === '::') return family === 'IPv6' ? '[::1]' : '127.0.0.1'
+  return family === 'IPv6' ? `[${address}]` : address
+}
+
+function stop(server: Server, patience: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), patience)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+/** A request that no URL can be made of: a Host header or a path that is none. */
+function badRequest(): Response {
+  return Response.json({ result: 'refused', reason: 'the request has no valid path or Host header' }, { status: 400 })
+}
