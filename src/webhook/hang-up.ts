@@ -17,6 +17,8 @@ export async function hangUpOnUnread(c: Context<{ Bindings: HttpBindings }>, nex
   outgoing.writeHead(c.res.status, { ...Object.fromEntries(c.res.headers), 'content-length': body.length, connection: 'close' })
   outgoing.write(body)
   setTimeout(() => outgoing.destroy(), patience)
+  // Hono adds the headers of a response that is there to the next one, which would no longer say that it was sent.
+  c.res = undefined
   c.res = RESPONSE_ALREADY_SENT
 }
 

@@ -40,7 +40,7 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
       }
       function deliver(): void {
         leave()
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
       }
       function breakOff(): void {
         refuse(new Refusal(400, 'the connection ended before the body was complete'))
