@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { homeDirectory } from '../config/home.ts'
+import { orMissing } from '../disk/read.ts'
+import { followFile } from './follow-file.ts'
+import { openLinePrinter } from './log-lines.ts'
+
+interface Options {
+  follow?: boolean
+  builder?: boolean
+  receiver?: boolean
+  lines: string
+}
+
+/** Rotated files are named `<path>.1` (newest) to `<path>.5`. */
+const kept = 5
+
+/** Milliseconds between two looks at the files when following. */
+const interval = 250
+
+export function define(command: Command): void {
+  command
+    .option('-f, --follow', 'go on with what is written from now on, until Ctrl-C')
+    .option('--builder', 'only logs/build.log')
+    .option('--receiver', 'only logs/webhook.log')
+    .option('-n, --lines <number>', 'how many lines to begin with', '100')
+    .addHelpText('after', '\nExamples:\n  quern logs -f                what receiver and builder do, as they do it\n  quern logs --receiver -n 20  the last twenty requests\n\nThe files hold one JSON object a line; jq reads them too.')
+    .action(logs)
+}
+
+async function logs({ follow, builder, receiver, lines }: Options): Promise<void> {
+  const names = builder === receiver ? ['webhook.log', 'build.log'] : [builder ? 'build.log' : 'webhook.log']
+  const paths = names.map((name) => join(homeDirectory(), 'logs', name))
+  const print = await openLinePrinter()
+  // Opened first, so that no line falls between what is shown and what is followed.
+  const followed = follow ? paths.map(followFile) : []
+  for (const line of byTime(paths.map((path) => lastLines(path, Number(lines) || 0))).slice(-lines)) print(line)
+  while (follow) {
+    await new Promise((resolve) => setTimeout(resolve, interval))
+    for (const line of byTime(followed.map((file) => file.newLines()))) print(line)
+  }
+}
+
+/** The last lines of a log, oldest first, back into its rotated files as far as needed. */
+function lastLines(path: string, count: number): string[] {
+  let lines: string[] = []
+  for (let age = 0; age <= kept && lines.length < count; age++) {
+    const text = orMissing(() => readFileSync(age === 0 ? path : `${path}.${age}`, 'utf8'))
+    lines = [...(text ?? '').split('\n').filter((line) => line !== ''), ...lines]
+  }
+  return count === 0 ? [] : lines.slice(-count)
+}
+
+/** Lines of several logs as one, in the order of their times; within a log the order stays. */
+function byTime(logs: string[][]): string[] {
+  return logs
+    .flatMap((lines) => {
+      let newest = ''
+      return lines.map((line) => {
+        newest = /"time":"([^"]+)"/.exec(line)?.[1] ?? newest
+        return { line, time: newest }
+      })
+    })
+    .toSorted((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
+    .map(({ line }) => line)
+}

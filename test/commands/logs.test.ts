@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { runQuern } from '../helpers/run-quern.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+function homeWithLogs(): string {
+  const home = tempDir()
+  mkdirSync(join(home, 'logs'))
+  return home
+}
+
+function line(second: number, msg: string, more = {}): string {
+  return `${JSON.stringify({ level: 'info', time: `2026-01-02T03:04:${String(second).padStart(2, '0')}.000Z`, pid: 1, ...more, msg })}\n`
+}
+
+test('both logs are told as one, by time, back into the files that were set aside', async () => {
+  const home = homeWithLogs()
+  writeFileSync(join(home, 'logs/webhook.log.1'), line(1, 'one'))
+  writeFileSync(join(home, 'logs/webhook.log'), line(3, 'three'))
+  writeFileSync(join(home, 'logs/build.log'), line(2, 'two') + line(4, 'four', { build: 'p/1' }))
+  const { stdout, code } = await runQuern(home, ['logs'])
+  expect(code).toBe(0)
+  expect(stdout.match(/one|two|three|four/g)).toEqual(['one', 'two', 'three', 'four'])
+  expect(stdout).toContain('"build":"p/1"')
+  expect((await runQuern(home, ['logs', '--builder', '-n', '1'])).stdout.trim().split('\n')).toEqual([expect.stringContaining('four')])
+  expect((await runQuern(home, ['logs', '--receiver'])).stdout).not.toContain('two')
+})
+
+test('words of strangers do not steer the terminal', async () => {
+  const home = homeWithLogs()
+  writeFileSync(join(home, 'logs/build.log'), line(1, 'evil \u001b]0;title\u0007\u001b[2J name', { ref: 'a\u001b[31mb\u202e' }))
+  const { stdout } = await runQuern(home, ['logs'])
+  expect(stdout).toContain('evil')
+  // eslint-disable-next-line no-control-regex
+  expect(stdout).not.toMatch(/[\x1b\x07\u202e]/)
+})
+
+test('-f goes on across a rotation', async () => {
+  const home = homeWithLogs()
+  const path = join(home, 'logs/build.log')
+  writeFileSync(path, line(1, 'before'))
+  const child = spawn('bin/quern', ['logs', '-f'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let seen = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
+  const shows = async (word: string) => {
+    while (!seen.includes(word)) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await shows('before')
+  appendFileSync(path, line(2, 'second'))
+  await shows('second')
+  appendFileSync(path, line(3, 'last-of-old'))
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, line(4, 'first-of-new'))
+  writeFileSync(join(home, 'logs/webhook.log'), line(5, 'log-that-came-later'))
+  await Promise.all(['last-of-old', 'first-of-new', 'log-that-came-later'].map(shows))
+  expect(seen.match(/before|second|last-of-old|first-of-new|log-that-came-later/g)).toEqual(['before', 'second', 'last-of-old', 'first-of-new', 'log-that-came-later'])
+})
+
+test('without logs nothing is printed', async () => {
+  expect(await runQuern(tempDir(), ['logs'])).toEqual({ code: 0, stdout: '', stderr: '' })
+})
