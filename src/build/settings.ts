@@ -13,12 +13,6 @@ export const buildEnvironment = {
   BUILD_TIMEOUT: v.optional(wholeNumber({ min: 1, max: 100_000 }), '60'),
   /** Names of variables that jobs get besides the fixed ones (law 9). */
   BUILD_ENV: v.optional(v.pipe(list, v.array(variableName)), ''),
-  /** Exact refs that may distribute; without it, every ref that has a distribute chunk. */
-  DISTRIBUTE_REFS: v.optional(list),
-  /** An entry without clone_url is cloned from CLONE_BASE/<repository>.git. */
-  CLONE_BASE: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, 'expected an address or a path without blanks'), v.transform((base) => base.replace(/\/+$/, '')))),
-  /** Which of the forge's two addresses a push is cloned from. */
-  CLONE_WITH: v.optional(v.picklist(['https', 'ssh'], 'expected https or ssh'), 'https'),
   /** For private clones over https; handed to git by GIT_ASKPASS. */
   CLONE_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, 'expected a token without blanks'))),
   /** The address under which people reach this Quern's pages. */

@@ -1,15 +1,27 @@
 import { buildEnvironment } from '../build/settings.ts'
 import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
+import { executorEnvironment } from '../executor/choose.ts'
+import { chunksEnvironment } from '../plan/chunks.ts'
+import { cloneEnvironment } from '../plan/clone-url.ts'
+import { mailEnvironment } from '../publish/email.ts'
+import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
 
 /** Everything that can be set, from the rooms that use it. */
 export const configSchema = {
   /** Names in environment.sh. */
   settings: {
+    ...webhookEnvironment,
     ...buildEnvironment,
+    ...cloneEnvironment,
+    ...chunksEnvironment,
+    ...executorEnvironment,
+    ...mailEnvironment,
   },
   /** Top keys of quern.yaml. */
-  structure: {},
+  structure: {
+    hooks: hooksSchema,
+  },
 }
 
 export type QuernConfig = Config<typeof configSchema.settings, typeof configSchema.structure>

@@ -41,6 +41,7 @@ export interface Listed {
   entry: string
   state: 'waiting' | 'low' | 'claimed' | 'bad'
   request?: Request
+  /** The build it is claimed for, or whose number a released entry keeps. */
   build?: BuildId
   /** Why it is bad. */
   reason?: string
