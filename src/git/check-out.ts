@@ -1,0 +1,98 @@
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
+import { CheckoutError, GitError } from './git-error.ts'
+import { lfsSettings } from './lfs.ts'
+import type { Mirror } from './mirror.ts'
+import type { Mirrors } from './mirrors.ts'
+import { runGit } from './run-git.ts'
+import { readSubmodules } from './submodules.ts'
+import { writeRepository } from './write-repository.ts'
+
+/** What to check out, and where. */
+export interface CheckoutOptions {
+  mirrors: Mirrors
+  mirror: Mirror
+  /** Full id of a commit that the mirror holds. */
+  commit: string
+  /** Made here; nothing may be in it. */
+  directory: string
+  /** Untrusted code names no server for us to contact and gets nothing by our credentials. */
+  trusted: boolean
+  /**
+   * `shared` (the default) borrows the history from the mirror: fast, but the mounts below must be visible to the job.
+   * `copied` copies it: for a remote engine, which sees no directory of this host.
+   */
+  objects?: 'shared' | 'copied'
+  /** For submodules on the mirror's own server. */
+  token?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface Checkout {
+  /** The directories that the tree's `.git` borrows objects from. Without them files are there, but `git log` fails. */
+  mounts: { from: string; to: string; readonly: true }[]
+}
+
+/** Milliseconds to write a tree, LFS files brought from the server included. */
+const timeout = 60 * 60 * 1000
+
+/** Submodules within submodules, at most. */
+const deepest = 5
+
+/**
+ * Makes a fresh work tree at the exact commit, HEAD detached, with branches as `origin/…` and tags, submodules and LFS
+ * files. Nothing in it leads a job to writing into the mirror: no hard link, no worktree link.
+ * No git may run in it any more once a job could write it (law 4).
+ * @throws {CheckoutError} with the reason where the tree cannot be made
+ */
+export async function checkOut(options: CheckoutOptions): Promise<Checkout> {
+  const mounts = new Map<string, Checkout['mounts'][number]>()
+  try {
+    await checkOutAt(options, mounts, 0)
+  } catch (error) {
+    throw error instanceof GitError ? new CheckoutError(error.message, { cause: error }) : error
+  }
+  return { mounts: [...mounts.values()] }
+}
+
+async function checkOutAt(options: CheckoutOptions, mounts: Map<string, Checkout['mounts'][number]>, depth: number): Promise<void> {
+  const { mirror, commit, directory, signal, objects = 'shared' } = options
+  makeEmpty(directory)
+  const borrowed = await writeRepository({ mirror, commit, directory, objects })
+  if (borrowed !== undefined) mounts.set(borrowed, { from: borrowed, to: borrowed, readonly: true })
+  const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit)))]
+  const doing = `checking out ${commit} of ${mirror.url}`
+  await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout })
+  await checkOutSubmodules(options, mounts, depth)
+}
+
+async function checkOutSubmodules(options: CheckoutOptions, mounts: Map<string, Checkout['mounts'][number]>, depth: number): Promise<void> {
+  if (orMissing(() => lstatSync(join(options.directory, '.gitmodules'))) === undefined) return
+  for (const { path, url, commit } of await readSubmodules(options.mirror, options.commit, options.trusted)) {
+    if (depth === deepest) throw new CheckoutError(`submodule ${path} of ${options.mirror.url}: submodules are followed ${deepest} deep, not further`)
+    const token = options.trusted && sameServer(url, options.mirror.url) ? options.token : undefined
+    const mirror = await fetchSubmodule(options, { path, url, commit, token })
+    await checkOutAt({ ...options, mirror, commit, directory: join(options.directory, path) }, mounts, depth + 1)
+  }
+}
+
+async function fetchSubmodule({ mirrors, mirror, trusted, signal }: CheckoutOptions, { path, url, commit, token }: { path: string; url: string; commit: string; token: string | undefined }): Promise<Mirror> {
+  try {
+    return await mirrors.fetchMirror(url, { commit, token, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    const remedy = trusted ? '' : '; for an untrusted request submodules are fetched without credentials'
+    throw new CheckoutError(`submodule ${path} of ${mirror.url}: ${(error as Error).message}${remedy}`, { cause: error })
+  }
+}
+
+/** Git has made an empty directory for a submodule; whatever else is there was not made by us. */
+function makeEmpty(directory: string): void {
+  mkdirSync(directory, { recursive: true })
+  if (!lstatSync(directory).isDirectory() || readdirSync(directory).length > 0) throw new CheckoutError(`checking out into ${directory}: expected an empty directory`)
+}
+
+function sameServer(url: string, other: string): boolean {
+  return url.startsWith('https://') && other.startsWith('https://') && new URL(url).origin === new URL(other).origin
+}
