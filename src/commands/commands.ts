@@ -8,5 +8,6 @@ interface CommandFile {
 /** Every command, in the order of --help. The file is loaded only when its command is asked for. */
 export const commands: Record<string, { summary: string; load(): Promise<CommandFile> }> = {
   init: { summary: 'make a home: the directory with settings, queue and records', load: () => import('./init.ts') },
+  serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
   logs: { summary: 'what the receiver and the builder did, for people', load: () => import('./logs.ts') },
 }

@@ -1,14 +1,8 @@
 import * as v from 'valibot'
+import { flag, wholeNumber } from '../model/setting.ts'
 import type { Hook } from './hook.ts'
 
 const text = v.pipe(v.string(), v.minLength(1, 'expected a value'))
-
-const port = v.pipe(
-  v.string(),
-  v.regex(/^\d{1,5}$/, 'expected a port number'),
-  v.transform(Number),
-  v.maxValue(65_535, 'expected a port number up to 65535'),
-)
 
 /** `/webhook`, with one slash in front and none at the end; empty where hooks are at the top. */
 const prefix = v.pipe(
@@ -21,7 +15,7 @@ const prefix = v.pipe(
 export const webhookEnvironment = {
   /** Address to listen on. */
   HOST: v.optional(text, '0.0.0.0'),
-  PORT: v.optional(port, '8196'),
+  PORT: v.optional(wholeNumber({ min: 1, max: 65_535 }), '8196'),
   URL_PREFIX: v.optional(prefix, '/webhook'),
   /** PEM files: the receiver speaks HTTPS where both are set. */
   TLS_KEY: v.optional(text),
@@ -29,7 +23,7 @@ export const webhookEnvironment = {
   /** The secret of the hook `amp_main`. */
   SECRET: v.optional(text),
   /** Whether the receiver starts the builder as soon as an entry is durable. */
-  BUILD_ON_PUSH: v.optional(v.pipe(v.picklist(['0', '1'], 'expected 0 or 1'), v.transform((word) => word === '1')), '1'),
+  BUILD_ON_PUSH: v.optional(flag, '1'),
 }
 
 const hookSchema = v.pipe(

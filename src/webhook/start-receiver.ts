@@ -29,7 +29,7 @@ export async function startReceiver(app: Hono<{ Bindings: HttpBindings }>, { hos
   const server = tls ? createSecureServer({ ...timeouts, key: readFileSync(tls.key), cert: readFileSync(tls.cert) }, listener) : createServer(timeouts, listener)
   await listen(server, host, port)
   const address = server.address() as AddressInfo
-  return { url: `${tls ? 'https' : 'http'}://${reachableHost(address)}:${address.port}`, stop: (patience = 5000) => stop(server, patience) }
+  return { url: `${tls ? 'https' : 'http'}://${reachableHost(address.address)}:${address.port}`, stop: (patience = 5000) => stop(server, patience) }
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
@@ -45,20 +45,25 @@ function remedy(error: NodeJS.ErrnoException): string {
   return error.message
 }
 
-/** An address that listens on all interfaces is reached through the loopback one. */
-function reachableHost({ address, family }: AddressInfo): string {
-  if (address === '0.0.0.0' || address === '::') return family === 'IPv6' ? '[::1]' : '127.0.0.1'
-  return family === 'IPv6' ? `[${address}]` : address
+/** The host for a URL by which this machine reaches what listens on the address: on all interfaces, the loopback one. */
+export function reachableHost(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1'
+  if (address === '::') return '[::1]'
+  return address.includes(':') ? `[${address}]` : address
 }
+
+/** A connection whose request is answered now would wait for another one. */
+const sweepEvery = 50
 
 function stop(server: Server, patience: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), patience)
+    const sweep = setInterval(() => server.closeIdleConnections(), sweepEvery)
+    const cut = setTimeout(() => server.closeAllConnections(), patience)
     server.close(() => {
-      clearTimeout(timer)
+      clearInterval(sweep)
+      clearTimeout(cut)
       resolve()
     })
-    server.closeIdleConnections()
   })
 }
 

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Stops the receiver that start-webhook.sh started. Requests in flight are answered first; builds go on.
+
+root=$(cd "$(dirname "$0")" && pwd) || exit 1
+home=${QUERN_HOME:-$root}
+pid_file=$home/logs/webhook.pid
+
+if [ ! -r "$pid_file" ]; then
+  echo "stop-webhook.sh: no receiver of $home was started with start-webhook.sh ($pid_file is missing)" >&2
+  exit 1
+fi
+pid=$(cat "$pid_file")
+
+# Numbers of processes are used again: only a receiver is ended.
+is_receiver() {
+  case $(ps -o args= -p "$pid" 2>/dev/null) in
+    *dist/main.js\ serve*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+if [ -z "$pid" ] || ! is_receiver; then
+  echo "stop-webhook.sh: process $pid is no receiver (any more); removed $pid_file" >&2
+  rm -f "$pid_file"
+  exit 1
+fi
+kill "$pid"
+tries=0
+while is_receiver; do
+  tries=$((tries + 1))
+  if [ $tries -gt 150 ]; then
+    echo "stop-webhook.sh: process $pid does not end; end it with: kill -9 $pid" >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+rm -f "$pid_file"
+echo "Stopped the receiver (process $pid)"

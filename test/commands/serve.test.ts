@@ -1,0 +1,135 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { deliver, payload, secret, signature } from '../helpers/receiver.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+test('start-webhook.sh starts the receiver, says its URL, refuses a second start; stop-webhook.sh ends it', async () => {
+  const { home, port } = await newHome()
+  const started = script('start-webhook.sh', home)
+  expect(started).toEqual({ status: 0, stdout: `Listening on http://127.0.0.1:${port}/webhook/amp_main\n`, stderr: '' })
+  const pid = readFileSync(join(home, 'logs/webhook.pid'), 'utf8').trim()
+  onTestFinished(() => end(Number(pid)))
+
+  expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
+  expect(await deliver(`http://127.0.0.1:${port}/webhook/amp_main`, payload('push'))).toMatchObject({ status: 202 })
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid})`) })
+
+  expect(script('stop-webhook.sh', home)).toEqual({ status: 0, stdout: `Stopped the receiver (process ${pid})\n`, stderr: '' })
+  expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
+  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow()
+  expect(script('stop-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining('no receiver') })
+
+  const log = readFileSync(join(home, 'logs/webhook.log'), 'utf8')
+  expect(log).toContain('queued: push of Codertocat/Hello-World refs/heads/master')
+  expect(log).not.toContain(secret)
+  expect(readdirSync(join(home, 'queue')).filter((name) => name.endsWith('.json'))).toHaveLength(1)
+})
+
+test("stop-webhook.sh does not end a stranger's process that has the number now", async () => {
+  const { home } = await newHome()
+  const stranger = spawn('sleep', ['60'])
+  onTestFinished(() => void stranger.kill())
+  writeFileSync(join(home, 'logs/webhook.pid'), `${stranger.pid}\n`)
+  expect(script('stop-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`process ${stranger.pid} is no receiver`) })
+  expect(stranger.exitCode).toBe(null)
+  expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
+})
+
+test('a start after a crash takes over the pid file', async () => {
+  const { home } = await newHome()
+  writeFileSync(join(home, 'logs/webhook.pid'), '999999999\n')
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 0 })
+  expect(script('stop-webhook.sh', home)).toMatchObject({ status: 0 })
+})
+
+test('a receiver that cannot start says why and leaves no pid file', async () => {
+  const { home, port } = await newHome()
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`listening on 127.0.0.1 port ${port}: something listens there already`) })
+  expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
+})
+
+test.each([
+  ['no secret', (home: string) => writeFileSync(join(home, 'environment.sh'), ''), 'set SECRET in its environment.sh'],
+  ['half of TLS', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\n'), 'only one of TLS_KEY and TLS_CERT'],
+  ['a PEM file that is missing', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\nexport TLS_CERT="/nothing"\n'), '/nothing'],
+  ['a hook whose secret is not set', (home: string) => writeFileSync(join(home, 'quern.yaml'), 'hooks: [{id: a, secret_env: NOT_SET}]\n'), 'export NOT_SET='],
+  ['an unknown key in a hook', (home: string) => writeFileSync(join(home, 'quern.yaml'), 'hooks: [{id: a, secret: x, branch: y}]\n'), 'branch'],
+])('serve with %s ends at once with the remedy', async (_, spoil, message) => {
+  const { home } = await newHome()
+  spoil(home)
+  expect(await runQuern(home, ['serve'])).toMatchObject({ code: 2, stderr: expect.stringContaining(message) })
+})
+
+test('a request in flight is answered after SIGTERM, a new one is not taken', async () => {
+  const { home, port } = await newHome()
+  script('start-webhook.sh', home)
+  const pid = Number(readFileSync(join(home, 'logs/webhook.pid'), 'utf8'))
+  onTestFinished(() => end(pid))
+  const text = JSON.stringify(payload('push'))
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`POST /webhook/amp_main HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d\r\nX-Hub-Signature-256: ${signature(text)}\r\n\r\n`)
+  socket.write(text.slice(0, 100))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  process.kill(pid, 'SIGTERM')
+  await expect.poll(() => fetch(`http://127.0.0.1:${port}/healthz`).then(() => true, () => false)).toBe(false)
+  socket.write(text.slice(100))
+  const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())))
+  expect(answer).toMatch(/^HTTP\/1\.1 202 /)
+  await expect.poll(() => isAlive(pid)).toBe(false)
+})
+
+test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS', async () => {
+  const { home, port } = await newHome()
+  const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')]
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert])
+  expect(made.status, 'openssl makes a certificate; install openssl').toBe(0)
+  appendFileSync(join(home, 'environment.sh'), `export TLS_KEY="${key}"\nexport TLS_CERT="${cert}"\n`)
+  const started = script('start-webhook.sh', home)
+  onTestFinished(() => void script('stop-webhook.sh', home))
+  expect(started.stdout).toBe(`Listening on https://127.0.0.1:${port}/webhook/amp_main\n`)
+  const status = await new Promise((resolve, reject) => request(`https://127.0.0.1:${port}/healthz`, { ca: readFileSync(cert) }, (response) => resolve(response.resume().statusCode)).on('error', reject).end())
+  expect(status).toBe(200)
+})
+
+/** A home on a free port of the loopback interface, whose receiver starts no builder. */
+async function newHome(): Promise<{ home: string; port: number }> {
+  const home = join(tempDir(), 'home')
+  expect(await runQuern(undefined, ['init', home])).toMatchObject({ code: 0 })
+  const port = await freePort()
+  writeFileSync(join(home, 'environment.sh'), `export SECRET="${secret}"\nexport HOST="127.0.0.1"\nexport PORT="${port}"\nexport BUILD_ON_PUSH="0"\n`)
+  return { home, port }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+function script(name: string, home: string): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(join(process.cwd(), name), { encoding: 'utf8', env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
+  return { status, stdout, stderr }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function end(pid: number): void {
+  if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+}
