@@ -36,7 +36,8 @@ const told = 20
  */
 export async function parseYaml<Schema extends v.GenericSchema>(text: string, file: string, schema: Schema): Promise<v.InferOutput<Schema>> {
   if (text.length > longest) throw new YamlError(file, [{ line: 1, key: '', message: `expected at most ${longest} characters, got ${text.length}` }])
-  const yaml = await import('yaml')
+  // The default, since a bundle of this CommonJS package has no other.
+  const { default: yaml } = await import('yaml')
   const lines = new yaml.LineCounter()
   const document = yaml.parseDocument(text, { lineCounter: lines, merge: true, stringKeys: true, prettyErrors: false })
   if (document.errors.length > 0) {

@@ -122,12 +122,10 @@ function script(name: string, home: string): { status: number | null; stdout: st
   return { status, stdout, stderr }
 }
 
+/** Whether the process runs; one that has ended but is still in the table of an init that collects nothing does not. */
 function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', `${pid}`], { encoding: 'utf8' })
+  return stdout.trim() !== '' && !stdout.startsWith('Z')
 }
 
 function end(pid: number): void {

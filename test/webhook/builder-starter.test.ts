@@ -23,7 +23,7 @@ test('at most one builder runs, and one more is started for what came meanwhile'
 
 test('the builder is in a session of its own, with nothing open but /dev/null', async () => {
   const home = tempDir()
-  builderStarter(script(home, 'ps -o sid= -p $$ | tr -d " " > "$HOME_DIR/sid.new"; echo $$ > "$HOME_DIR/pid"; readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2 > "$HOME_DIR/open"; mv "$HOME_DIR/sid.new" "$HOME_DIR/sid"'), fail)()
+  builderStarter(script(home, 'ps -o sid= -p $$ | tr -d " " > "$HOME_DIR/sid.new"; echo $$ > "$HOME_DIR/pid"; open=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo "$open" > "$HOME_DIR/open"; mv "$HOME_DIR/sid.new" "$HOME_DIR/sid"'), fail)()
   await expect.poll(() => existsSync(join(home, 'sid'))).toBe(true)
   expect(readFileSync(join(home, 'sid'), 'utf8')).toBe(readFileSync(join(home, 'pid'), 'utf8'))
   if (process.platform === 'linux') expect(readFileSync(join(home, 'open'), 'utf8')).toBe('/dev/null\n/dev/null\n/dev/null\n')
