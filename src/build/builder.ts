@@ -16,7 +16,7 @@ const arrivalInterval = 100
  * Grinds the queue until it is empty: one builder a home, through a lock that dies with its holder. Returns at once where
  * another holds it. After letting go it looks once more, since an entry may have come, and its builder have left, meanwhile.
  */
-export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<void>; stop: AbortSignal }): Promise<void> {
+export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<unknown>; stop: AbortSignal }): Promise<void> {
   const lockPath = join(makeDirectory(join(workshop.home, 'queue')), '.lock')
   let claimed = 1
   while (claimed > 0 && !stop.aborted) {

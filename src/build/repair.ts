@@ -17,7 +17,7 @@ const patience = 3
  * Mends what a dead builder left, under the lock: ends its processes, removes its work directories, hands over what it had
  * decided, and puts the rest back into the queue, or aside where it has cost too many builders.
  */
-export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<void>): Promise<void> {
+export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<unknown>): Promise<void> {
   const claims = await workshop.queue.repair()
   if (claims.length > 0) await endLeftovers(workshop.homeId)
   for (const name of orMissing(() => readdirSync(workDirectory(workshop.home))) ?? []) await removeTree(join(workDirectory(workshop.home), name))

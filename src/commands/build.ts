@@ -1,0 +1,37 @@
+import { InvalidArgumentError, type Command } from 'commander'
+import { grindQueue } from '../build/builder.ts'
+import { endLeftovers } from '../executor/leftovers.ts'
+import { openConfig } from './open-config.ts'
+import { openWorkshop } from './open-workshop.ts'
+
+/** Milliseconds between two looks into the outbox while builds run: a mail that waits does not wait for a long build. */
+const deliveryInterval = 30_000
+
+export function define(command: Command): void {
+  command
+    .option('--threads <number>', 'how many runs execute at once (THREADS in environment.sh, else 1)', wholeNumber)
+    .addHelpText('after', '\nBuilds what waits in the queue and sends what waits in the outbox, then ends. Cron starts it each minute:\n  * * * * * /path/to/bin/quern build --threads 2')
+    .action(({ threads }: { threads?: number }) => build(threads))
+}
+
+async function build(threads: number | undefined): Promise<void> {
+  const config = await openConfig()
+  const workshop = openWorkshop(config, threads ?? config.settings.THREADS)
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
+  const delivery = setInterval(() => void workshop.outbox.deliverDue(), deliveryInterval)
+  try {
+    await grindQueue(workshop, { endLeftovers, stop: stop.signal })
+  } catch (error) {
+    workshop.log.fatal({ err: error }, `the builder ends: ${(error as Error).message}; what it claimed waits again`)
+    throw error
+  } finally {
+    clearInterval(delivery)
+    if (!stop.signal.aborted) await workshop.outbox.deliverDue()
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1 to 999')
+  return Number(text)
+}

@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { worldOf, homeId } from '../build/world.ts'
+import type { Workshop } from '../build/workshop.ts'
+import { installation } from '../config/home.ts'
+import { chooseExecutor } from '../executor/choose.ts'
+import { openLedger } from '../ledger/open-ledger.ts'
+import { openLog } from '../log/open-log.ts'
+import type { ExecutorName } from '../model/plan.ts'
+import type { Request } from '../model/request.ts'
+import { choosePipeline, settlePlan, type Choice } from '../plan/choose.ts'
+import { chunkDirectories } from '../plan/chunks.ts'
+import { choosePublishers } from '../publish/choose.ts'
+import { mailSender } from '../publish/email.ts'
+import { openOutbox, writeReport } from '../publish/outbox.ts'
+import { openDirectoryQueue } from '../queue/directory.ts'
+import { openRecords } from '../record/open-records.ts'
+import type { QuernConfig } from './open-config.ts'
+import { openReporters } from './open-reporters.ts'
+
+/** Bytes of a console.log that are kept. */
+const logLimit = 1024 ** 3
+
+/** Milliseconds between SIGTERM and SIGKILL: a stopped builder is to be gone within 10 seconds. */
+const grace = 5000
+
+/** Opens the rooms of a home and wires them for a builder. */
+export function openWorkshop(config: QuernConfig, threads: number): Workshop {
+  const { home, settings } = config
+  const log = openLog(join(home, 'logs/build.log'))
+  const ledger = openLedger(join(home, 'ledger'), log)
+  const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
+  return {
+    home,
+    homeId: homeId(home),
+    threads,
+    queue: openDirectoryQueue(home, { ledger, log }),
+    records: openRecords(home),
+    ledger,
+    log,
+    pipelineOf: (request) => choiceFor(config, request).directory,
+    settle: async (request) => settle(config, request),
+    executor: async (name) => {
+      const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL })
+      executors.set(name, executor)
+      return executor
+    },
+    world: worldOf(config.environment, settings.BUILD_ENV),
+    limits: { grace },
+    logLimit,
+    reportsOn: openReporters(config),
+    outbox: openOutboxOf(config, { ledger, log }),
+  }
+}
+
+function openOutboxOf({ home, settings }: QuernConfig, { ledger, log }: Pick<Workshop, 'ledger' | 'log'>): Workshop['outbox'] {
+  const outbox = openOutbox(home, ledger)
+  const from = mailSender(settings.MAIL_FROM, settings.CI_NAME)
+  const publishers = choosePublishers({ email: { url: settings.SMTP_URL, from, builds: join(home, 'builds') } })
+  return {
+    write: writeReport,
+    handOver: outbox.handOver,
+    deliverDue: async () => {
+      const delivered = await outbox.deliverDue(publishers)
+      for (const problem of delivered?.problems ?? []) log.error(problem)
+      if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
+    },
+  }
+}
+
+function choiceFor({ structure }: QuernConfig, request: Request): Choice {
+  return choosePipeline(request, structure.hooks.find(({ id }) => id === request.hook)?.pipeline)
+}
+
+function settle(config: QuernConfig, request: Request): ReturnType<Workshop['settle']> {
+  const { home, settings } = config
+  const planned = settlePlan(request, choiceFor(config, request), {
+    directories: chunkDirectories({ home, shipped: installation() }),
+    distributeRefs: settings.DISTRIBUTE_REFS,
+    timeout: settings.BUILD_TIMEOUT,
+    cloneBase: settings.CLONE_BASE,
+    cloneWith: settings.CLONE_WITH,
+  })
+  return Promise.resolve('plan' in planned ? planned.plan : planned)
+}
