@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { takeLock } from '../disk/lock.ts'
 import { makeDirectory } from '../disk/write.ts'
+import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
@@ -72,8 +73,9 @@ async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop:
     const reports = await runBuild(workshop, claim, { takeSlot, stop })
     if (reports > 0) await workshop.outbox.deliverDue()
   } catch (error) {
-    // The record could not be kept (a full disk): the entry waits for a later builder, and this one ends.
-    await workshop.queue.release(claim)
+    // The record could not be kept (a full disk): this builder ends. What is decided is handed over by the next one's
+    // repair; what is not waits again.
+    if (!isTerminal(workshop.records.status(claim.build))) await workshop.queue.release(claim)
     throw error
   } finally {
     stop.close()

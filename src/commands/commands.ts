@@ -9,5 +9,6 @@ interface CommandFile {
 export const commands: Record<string, { summary: string; load(): Promise<CommandFile> }> = {
   init: { summary: 'make a home: the directory with settings, queue and records', load: () => import('./init.ts') },
   serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
+  build: { summary: 'build what waits in the queue, then end (cron starts it each minute)', load: () => import('./build.ts') },
   logs: { summary: 'what the receiver and the builder did, for people', load: () => import('./logs.ts') },
 }

@@ -1,0 +1,61 @@
+// Builds per second of no-op chunks, against `xargs -P2` running the very scripts that those builds run; interleaved, and
+// again on top of many finished builds, since the cost of a build must not grow with their number.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { settlePlan } from '../src/plan/choose.ts'
+import { aRequest } from '../test/helpers/a-request.ts'
+
+const quern = resolve('bin/quern')
+const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))
+const home = join(place, 'home')
+const count = Number(process.argv[2] ?? 300)
+try {
+  furnish()
+  const script = writeScript()
+  const rounds = Array.from({ length: 5 }, (_, round) => ({
+    'finished before': round * count,
+    'xargs -P2 (/s)': perSecond(() => runByXargs(script)),
+    'quern (/s)': perSecond(runByQuern(round)),
+  }))
+  console.table(rounds.map((row) => ({ ...row, ratio: (row['quern (/s)'] / row['xargs -P2 (/s)']).toFixed(2) })))
+} finally {
+  rmSync(place, { recursive: true, force: true })
+}
+
+function furnish(): void {
+  for (const name of ['scripts', 'queue', 'logs']) mkdirSync(join(home, name), { recursive: true })
+  writeFileSync(join(home, 'scripts/checkout_repos'), 'true\n')
+  writeFileSync(join(home, 'scripts/build_packages'), 'true\n')
+  writeFileSync(join(home, 'environment.sh'), 'export CLONE_BASE="https://localhost"\n')
+}
+
+/** The same text that a build of these chunks executes. */
+function writeScript(): string {
+  const planned = settlePlan(aRequest(), { pipeline: 'chunks', why: '', directory: '' }, { directories: [join(home, 'scripts')], distributeRefs: [], timeout: 1, cloneBase: 'https://localhost' })
+  if (!('plan' in planned)) throw new Error(planned.ignored)
+  const path = join(place, 'script')
+  writeFileSync(path, planned.plan.runs[0]!.script)
+  return path
+}
+
+function runByXargs(script: string): void {
+  const output = join(place, 'output')
+  execFileSync('sh', ['-c', `seq ${count} | xargs -P2 -n1 bash ${script} > ${output} 2>&1`])
+}
+
+/** Drops the entries in first, outside the time that counts. */
+function runByQuern(round: number): () => void {
+  for (let index = 0; index < count; index++) {
+    const name = `${1_700_000_000 + round}.${String(index).padStart(6, '0')}-bench.json`
+    writeFileSync(join(home, 'queue', name), JSON.stringify(aRequest()))
+  }
+  return () => execFileSync(quern, ['build', '--threads', '2'], { env: { ...process.env, QUERN_HOME: home } })
+}
+
+function perSecond(run: () => void): number {
+  const start = performance.now()
+  run()
+  return Math.round((count / (performance.now() - start)) * 1000)
+}
