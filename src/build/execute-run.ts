@@ -22,23 +22,18 @@ interface Bench {
 
 /** Executes one run when a slot is free: a fresh directory, the script, its console log, its verdict. What goes wrong on our side is `errored`. */
 export async function executeRun(workshop: Workshop, claim: Claim, { run, record, takeSlot, stop }: Bench): Promise<RunResult> {
-  const kept = record.openRun(run)
   const give = await takeSlot()
   try {
-    if (stop.signal.aborted) return end(kept, { name: run.name, verdict: 'cancelled' })
-    kept.setStatus('RUNNING')
+    if (stop.signal.aborted) return { name: run.name, verdict: 'cancelled' }
+    const kept = record.openRun(run)
     const started = new Date().toISOString()
     const ending = await carryOut(workshop, claim, { run, kept, stop })
     if (run.name !== 'build') record.say(`Run ${run.name} ${ending.verdict}${ending.reason === undefined ? '' : `: ${ending.reason}`}.`)
-    return end(kept, { name: run.name, ...ending, started, ended: new Date().toISOString() })
+    kept.setStatus(statusOf(ending.verdict))
+    return { name: run.name, ...ending, started, ended: new Date().toISOString() }
   } finally {
     give()
   }
-}
-
-function end(kept: RunRecord, result: RunResult): RunResult {
-  kept.setStatus(statusOf(result.verdict))
-  return result
 }
 
 async function carryOut(workshop: Workshop, claim: Claim, { run, kept, stop }: { run: PlannedRun; kept: RunRecord; stop: Stop }): Promise<Ending> {

@@ -8,7 +8,6 @@ import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
 import { executeRun } from './execute-run.ts'
 import { schedule } from './schedule.ts'
 import type { Stop } from './stop.ts'
-import { buildDirectory, removeTree } from './work-directory.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Gives the right to execute one run; the first one of a build comes with its claim. */
@@ -25,7 +24,6 @@ export async function runBuild(workshop: Workshop, claim: Claim, { takeSlot, sto
   const record = openBuildRecord(directory, claim)
   begin(workshop, claim, record)
   const { plan, runs, verdict, reason } = await carryOut(workshop, claim, { record, takeSlot, stop })
-  await removeTree(buildDirectory(workshop.home, claim.build))
   if (verdict === 'cancelled' && stop.released()) return putBack(workshop, claim, record)
   const result = resultOf(claim, { verdict, reason, runs, started })
   await decide(workshop, { result, claim, record, plan })

@@ -3,17 +3,12 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
-import type { BuildId } from '../model/build.ts'
+import { buildName, type BuildId } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 
-/** Where a run works: cache/work/<pipeline>~<number>/<run>, with its tree, its temporary directory and its script. */
+/** Where a run works: one directory in cache/work/ with its tree, its temporary directory and its script. */
 export function runDirectory(home: string, build: BuildId, run: string): string {
-  return join(buildDirectory(home, build), directoryName(run))
-}
-
-/** Where the runs of a build work. */
-export function buildDirectory(home: string, { pipeline, number }: BuildId): string {
-  return join(workDirectory(home), `${pipeline}~${number}`)
+  return join(workDirectory(home), directoryName(`${buildName(build)}/${run}`))
 }
 
 /** Where everything works that is being built. Under the builder's lock it is empty once the claims of a dead builder are mended. */

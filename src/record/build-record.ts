@@ -17,7 +17,7 @@ export interface BuildRecord {
   say(sentence: string): void
   setStatus(status: Status): void
   keepPlan(plan: Plan): void
-  /** Makes the directory of a run, status QUEUED. */
+  /** Makes the directory of a run that starts now, status RUNNING. A planned run without a directory is QUEUED, or was skipped. */
   openRun(run: PlannedRun): RunRecord
   /** The commit point: once it resolves, result and terminal status survive a power cut. */
   decide(result: BuildResult): Promise<void>
@@ -51,10 +51,10 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
 
 function openRunRecord(directory: string, run: PlannedRun): RunRecord {
   mkdirSync(directory, { recursive: true })
-  writeJson(join(directory, 'params'), { name: run.name, ...run.params })
+  if (Object.keys(run.params).length > 0) writeJson(join(directory, 'params'), run.params)
   if (run.image !== undefined) writeFileSync(join(directory, 'container'), `${run.image}\n`)
   const setStatus = statusWriter(directory)
-  setStatus('QUEUED')
+  setStatus('RUNNING')
   return { directory, setStatus }
 }
 

@@ -47,7 +47,7 @@ test('what an earlier attempt left is set aside, not mixed in', () => {
   openBuildRecord(directory, { request: aRequest(), attempt: 1 }).openRun({ ...run, needs: [], secrets: [], artifacts: [] })
   openBuildRecord(directory, { request: aRequest(), attempt: 2 })
   expect(existsSync(join(directory, 'runs'))).toBe(false)
-  expect(readFileSync(join(directory, 'attempts/1/runs/build/status'), 'utf8')).toBe('QUEUED\n')
+  expect(readFileSync(join(directory, 'attempts/1/runs/build/status'), 'utf8')).toBe('RUNNING\n')
 })
 
 test('the index can be made again from the records', async () => {
