@@ -25,8 +25,8 @@ import type { Outcome, Publisher, Report } from './publisher.ts'
 
 /** Reports that wait for their publisher, in `<home>/outbox/`. */
 export interface Outbox {
-  /** Links the build's reports into the outbox, unless they are there, dead or sent already. Once it returns they would survive a power cut. */
-  handOver(buildDirectory: string, reports: readonly Report[]): void
+  /** Links the reports that the build wrote into the outbox, unless they are there, dead or sent already. Once it returns they would survive a power cut. Returns how many wait. */
+  handOver(buildDirectory: string): number
   /** Tries every report that is due, oldest due first. Returns undefined at once where another process delivers. Never rejects for one report. `now` is in milliseconds. */
   deliverDue(publishers: Readonly<Record<string, Publisher>>, now?: number): Promise<Delivered | undefined>
 }
@@ -77,8 +77,8 @@ export function writeReport(buildDirectory: string, report: Report): void {
   writeAtomically(join(makeDirectory(join(buildDirectory, 'reports')), `${report.id}.json`), `${JSON.stringify(report)}\n`, { durable: true })
 }
 
-/** The reports that a build wrote, to be handed over after a crash. */
-export function readReports(buildDirectory: string): Report[] {
+/** The reports that a build wrote. */
+function readReports(buildDirectory: string): Report[] {
   const directory = join(buildDirectory, 'reports')
   const names = orMissing(() => readdirSync(directory)) ?? []
   return names.filter((name) => /^[^.].*\.json$/.test(name)).map((name) => v.parse(reportSchema, JSON.parse(readFileSync(join(directory, name), 'utf8'))))
@@ -90,15 +90,15 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
   const dead = makeDirectory(join(directory, 'dead'))
   return { handOver, deliverDue }
 
-  function handOver(buildDirectory: string, reports: readonly Report[]): void {
-    if (reports.length === 0) return
+  function handOver(buildDirectory: string): number {
     const waiting = new Set(list().map(({ key }) => key))
-    for (const report of reports) {
+    const undone = readReports(buildDirectory).filter((report) => !isDone(report, keyOf(report)))
+    for (const report of undone) {
       const key = keyOf(report)
-      if (waiting.has(key) || isDone(report, key)) continue
-      linkOnce(join(buildDirectory, 'reports', `${report.id}.json`), join(directory, `${Math.floor(Date.now() / 1000)}-${key}.json`))
+      if (!waiting.has(key)) linkOnce(join(buildDirectory, 'reports', `${report.id}.json`), join(directory, `${Math.floor(Date.now() / 1000)}-${key}.json`))
     }
-    syncDirectory(directory)
+    if (undone.length > 0) syncDirectory(directory)
+    return undone.length
   }
 
   async function deliverDue(publishers: Readonly<Record<string, Publisher>>, now = Date.now()): Promise<Delivered | undefined> {
