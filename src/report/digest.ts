@@ -1,0 +1,166 @@
+import { readable } from '../model/readable.ts'
+import { harmless, rules, suspicious, triedAgain, type Rule } from './digest-rules.ts'
+import { decodeLine, openRecoder } from './encoding.ts'
+import { openLines, type Line } from './lines.ts'
+
+/** The first real error of a log. */
+export interface Digest {
+  /** Whose words these are: gcc and its like are `compiler`. */
+  tool: string
+  /** Number of the error's line in the log, from 1. */
+  line: number
+  /** The error's line. */
+  text: string
+  /** The error with the lines around it that belong to it, at most 20. */
+  lines: string[]
+  /** The place in the sources, where the log tells it. */
+  file?: string
+  fileLine?: number
+  /** Nothing in the log calls itself an error: this is its end. */
+  guess?: true
+}
+
+/** Lines of a digest, and of the log that are kept to look back. */
+const most = 20
+
+/** Characters of a line that a digest shows. */
+const widest = 500
+
+/** Lines below an error in which it may say that it is tried again. */
+const patience = 5
+
+interface Candidate {
+  rule: Rule
+  line: number
+  text: string
+  above: string[]
+  below: string[]
+  place: Place | undefined
+}
+
+interface Place {
+  file?: string
+  fileLine?: number
+}
+
+/** Finds the first real error of a log that is pushed in pieces, in constant memory. `end` tells it; undefined for a log without lines. */
+export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | undefined } {
+  const recode = openRecoder()
+  const recent: Line[] = []
+  const seen = new Set<Rule>()
+  const best: (Candidate | undefined)[] = []
+  let open: Candidate[] = []
+  let trace: Line | undefined
+  const lines = openLines((chunk) => open.length > 0 || (best[3] === undefined && suspicious.test(chunk)) || isTrace(chunk), onLine)
+  return {
+    push: (chunk) => lines.push(recode(chunk)),
+    end() {
+      lines.end()
+      return digestOf(best[3] ?? best[2] ?? best[1]) ?? ending(recent, trace)
+    },
+  }
+
+  function onLine(line: Line, passive: boolean): void {
+    if (open.length > 0) extend(line.text)
+    if (best[3] === undefined && !passive) consider(line)
+    if (line.text.startsWith('+')) trace = line
+    recent.push(line)
+    if (recent.length > most) recent.shift()
+  }
+
+  function consider(line: Line): void {
+    noteStates(line.text)
+    if (!suspicious.test(line.text)) return
+    const text = readable(decodeLine(line.text))
+    if (harmless.some((pattern) => pattern.test(text))) return
+    for (const rule of rules) {
+      if (rule.after !== undefined && !seen.has(rule)) continue
+      const match = rule.match.exec(text)
+      if (match === null) continue
+      if (rule.rank < 3 && triedAgain.test(text)) return
+      if (best[rule.rank] === undefined) take({ rule, line: line.number, text, above: aboveOf(rule), below: [], place: placeIn(match) })
+      return
+    }
+  }
+
+  function take(candidate: Candidate): void {
+    candidate.place ??= placeBehind(candidate)
+    best[candidate.rule.rank] = candidate
+    open.push(candidate)
+  }
+
+  /** Gives the open candidates the line below them; one that is tried again is no candidate. */
+  function extend(line: string): void {
+    const text = readable(decodeLine(line))
+    open = open.filter((candidate) => {
+      const { rule, below, above } = candidate
+      if (rule.rank < 3 && below.length < patience && triedAgain.test(text)) {
+        best[rule.rank] = undefined
+        return false
+      }
+      below.push(text)
+      const place = candidate.place === undefined ? rule.below?.exec(text) : undefined
+      if (place) candidate.place = placeIn(place)
+      if (place && rule.promote) best[3] ??= candidate
+      return above.length + below.length + 1 < most * 2
+    })
+  }
+
+  function noteStates(line: string): void {
+    for (const rule of staged) if (!seen.has(rule) && rule.after!.test(line)) seen.add(rule)
+  }
+
+  function aboveOf({ above = 0, since }: Rule): string[] {
+    const texts = recent.slice(-Math.max(above, 0)).map(({ text }) => readable(decodeLine(text)))
+    if (above === 0) return []
+    if (since === undefined) return texts
+    const start = texts.findLastIndex((text) => since.test(text))
+    return start < 0 ? [] : texts.slice(start)
+  }
+
+  function placeBehind({ rule: { behind } }: Candidate): Place | undefined {
+    if (behind === undefined) return undefined
+    for (const { text } of recent.toReversed()) {
+      const match = behind.exec(readable(decodeLine(text)))
+      if (match) return placeIn(match)
+    }
+    return undefined
+  }
+}
+
+const staged = rules.filter(({ after }) => after !== undefined)
+
+function placeIn(match: RegExpExecArray): Place | undefined {
+  const { file, line } = match.groups ?? {}
+  if (file === undefined) return undefined
+  return { file: file.slice(0, 300), ...(line !== undefined && { fileLine: Number(line) }) }
+}
+
+function digestOf(candidate: Candidate | undefined): Digest | undefined {
+  if (candidate === undefined) return undefined
+  const { rule, line, text, above, below, place } = candidate
+  const lines = [...above.slice(-(most - 1)), text, ...below].slice(0, most).map(shown)
+  return { tool: rule.tool, line, text: shown(text), lines: withoutBlankEnd(lines), ...place }
+}
+
+/** Where nothing calls itself an error: the last command of a bash trace and what it said, or the last lines. */
+function ending(recent: Line[], trace: Line | undefined): Digest | undefined {
+  const start = Math.max(recent.findLastIndex(({ number }) => number === trace?.number), 0)
+  const lines = recent.slice(start).filter(({ text }) => text.trim() !== '')
+  const [first] = lines
+  if (first === undefined) return undefined
+  const texts = lines.slice(-most).map(({ text }) => shown(readable(decodeLine(text))))
+  return { tool: trace === undefined ? 'end of log' : 'shell', line: first.number, text: texts[0]!, lines: texts, guess: true }
+}
+
+function shown(text: string): string {
+  return text.length > widest ? `${text.slice(0, widest)}…` : text
+}
+
+function withoutBlankEnd(lines: string[]): string[] {
+  return lines.slice(0, lines.findLastIndex((line) => line.trim() !== '') + 1)
+}
+
+function isTrace(chunk: string): boolean {
+  return chunk.startsWith('+') || chunk.includes('\n+')
+}
