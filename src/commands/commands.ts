@@ -10,5 +10,6 @@ export const commands: Record<string, { summary: string; load(): Promise<Command
   init: { summary: 'make a home: the directory with settings, queue and records', load: () => import('./init.ts') },
   serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
   build: { summary: 'build what waits in the queue, then end (cron starts it each minute)', load: () => import('./build.ts') },
+  push: { summary: 'tell the receiver, signed, that a local repository was pushed', load: () => import('./push.ts') },
   logs: { summary: 'what the receiver and the builder did, for people', load: () => import('./logs.ts') },
 }

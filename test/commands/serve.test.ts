@@ -4,6 +4,7 @@ import { request } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../helpers/free-port.ts'
 import { deliver, payload, secret, signature } from '../helpers/receiver.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -106,15 +107,6 @@ async function newHome(): Promise<{ home: string; port: number }> {
   const port = await freePort()
   writeFileSync(join(home, 'environment.sh'), `export SECRET="${secret}"\nexport HOST="127.0.0.1"\nexport PORT="${port}"\nexport BUILD_ON_PUSH="0"\n`)
   return { home, port }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 function script(name: string, home: string): { status: number | null; stdout: string; stderr: string } {
