@@ -11,5 +11,11 @@ export const commands: Record<string, { summary: string; load(): Promise<Command
   serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
   build: { summary: 'build what waits in the queue, then end (cron starts it each minute)', load: () => import('./build.ts') },
   push: { summary: 'tell the receiver, signed, that a local repository was pushed', load: () => import('./push.ts') },
+  queue: { summary: 'what waits and what is being built', load: () => import('./queue.ts') },
+  builds: { summary: 'what runs, and how the newest builds ended', load: () => import('./builds.ts') },
+  show: { summary: 'one build: verdict, runs, the end of its log', load: () => import('./show.ts') },
+  why: { summary: 'what was decided about a commit, delivery, entry or build, and why', load: () => import('./why.ts') },
+  retry: { summary: 'put the request of a build into the queue again', load: () => import('./retry.ts') },
+  cancel: { summary: 'end a build, or drop an entry that waits', load: () => import('./cancel.ts') },
   logs: { summary: 'what the receiver and the builder did, for people', load: () => import('./logs.ts') },
 }

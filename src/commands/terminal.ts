@@ -22,8 +22,8 @@ export interface Cell {
   style?: Style
 }
 
-/** Prints rows as columns. The last column is not padded. */
-export function printTable(rows: (string | Cell)[][]): void {
+/** Prints rows as columns, each line behind `indent`. The last column is not padded. */
+export function printTable(rows: (string | Cell)[][], indent = ''): void {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: readableLine(cell) } : { ...cell, text: readableLine(cell.text) })))
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)))
   for (const row of cells) {
@@ -31,6 +31,6 @@ export function printTable(rows: (string | Cell)[][]): void {
       const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - text.length)
       return `${style === undefined ? text : paint(style, text)}${padding}`
     })
-    printLine(line.join('  ').trimEnd())
+    printLine(`${indent}${line.join('  ')}`.trimEnd())
   }
 }

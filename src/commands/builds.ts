@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import { InvalidArgumentError } from 'commander'
+import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
+import { statusOf, type Status } from '../model/verdict.ts'
+import { resultsNewestFirst } from '../record/read-index.ts'
+import { openHome, type Home } from './open-home.ts'
+import { localTime, took } from './show-time.ts'
+import { printJson, printLine, printTable, type Cell } from './terminal.ts'
+import { statusCell } from './verdict-style.ts'
+
+interface Options {
+  limit: number
+  json?: boolean
+}
+
+/** A build that is not decided yet. */
+interface Running extends BuildId {
+  status: Status
+  entry: string
+  repository?: string | undefined
+  full_name?: string | undefined
+  ref?: string | undefined
+  commit_id?: string | undefined
+}
+
+export function define(command: Command): void {
+  command
+    .argument('[pipeline]', 'only this pipeline, named as its directory under builds/')
+    .option('-n, --limit <number>', 'how many finished builds', positive, 20)
+    .option('--json', 'as JSON: {"running": […], "finished": […]}, a finished one as in its result.json')
+    .addHelpText('after', '\nExamples:\n  quern builds                  what runs, and the newest twenty builds\n  quern builds example~app -n 5\n  quern builds --json | jq -r \'.finished[] | select(.verdict == "failed") | .commit_id\'')
+    .action(builds)
+}
+
+async function builds(pipeline: string | undefined, { limit, json }: Options): Promise<void> {
+  const home = openHome()
+  const wanted = (build: BuildId) => pipeline === undefined || build.pipeline === pipeline
+  const running = (await runningBuilds(home)).filter(wanted)
+  const finished = newest(home, wanted, limit)
+  if (json) printJson({ running, finished })
+  else if (running.length + finished.length === 0) printLine(pipeline === undefined ? 'There are no builds yet.' : 'There are no builds of that pipeline.')
+  else printTable([['BUILD', 'STATUS', 'REPOSITORY', 'REF', 'COMMIT', 'ENDED', 'TOOK'], ...running.map(runningRow), ...finished.map(finishedRow)])
+}
+
+function newest({ home }: Home, wanted: (build: BuildId) => boolean, limit: number): BuildResult[] {
+  const results: BuildResult[] = []
+  for (const result of resultsNewestFirst(home)) {
+    if (results.length === limit) break
+    if (wanted(result)) results.push(result)
+  }
+  return results
+}
+
+/** What is claimed; an entry between its claim and its record is about to begin. */
+async function runningBuilds({ queue, records }: Home): Promise<Running[]> {
+  return (await queue.list()).flatMap(({ entry, build, request }) => {
+    if (build === undefined) return []
+    const { repository, full_name: fullName, ref, commit_id: commit } = request ?? {}
+    return [{ ...build, status: records.status(build) ?? 'QUEUED', entry, repository, full_name: fullName, ref, commit_id: commit }]
+  })
+}
+
+function runningRow(build: Running): (string | Cell)[] {
+  return [buildName(build), statusCell(build.status), build.full_name ?? build.repository ?? '', build.ref ?? '', build.commit_id?.slice(0, 10) ?? '', '', '']
+}
+
+function finishedRow(result: BuildResult): (string | Cell)[] {
+  return [buildName(result), statusCell(statusOf(result.verdict)), result.full_name ?? result.repository, result.ref, result.commit_id.slice(0, 10), localTime(result.ended), took(result)]
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1.')
+  return Number(text)
+}

@@ -1,0 +1,69 @@
+import type { Decision } from '../ledger/ledger.ts'
+import { buildName } from '../model/build.ts'
+import type { Listed } from '../queue/queue.ts'
+import type { Home } from './open-home.ts'
+
+type Dated = Decision & { at: string }
+
+/** Something that asked for a build, and all that was decided about it. */
+export interface Event {
+  entry?: string | undefined
+  delivery?: string | undefined
+  repository?: string | undefined
+  ref?: string | undefined
+  commit_id?: string | undefined
+  /** The decision that holds. */
+  current: { decision: string; reason: string }
+  /** Oldest first. */
+  history: Dated[]
+}
+
+/** Decisions that say what happened besides, and change nothing about the event. */
+const besides = new Set(['duplicate', 'mailed', 'undeliverable'])
+
+/** Every event that names the commit, delivery, entry or build, oldest first. An entry that was dropped in by hand is one, too. */
+export async function eventsAbout(home: Home, key: string): Promise<Event[]> {
+  const listed = (await home.queue.list()).filter((one) => isAbout(one, key))
+  const found = home.ledger.find(key)
+  const keys = new Set([...found.map(({ entry, delivery, build }) => entry ?? delivery ?? build), ...listed.map(({ entry }) => entry)])
+  return [...keys].filter((one) => one !== undefined).map((one) => eventOf(historyOf(home, one), listed.find(({ entry }) => entry === one)))
+}
+
+function isAbout({ entry, request, build }: Listed, key: string): boolean {
+  if (entry === key || request?.delivery === key || (build !== undefined && buildName(build) === key)) return true
+  return /^[0-9a-f]{7,64}$/i.test(key) && request?.commit_id.startsWith(key.toLowerCase()) === true
+}
+
+/** What was decided under one key, and about the builds and deliveries that these decisions name. */
+function historyOf({ ledger }: Home, key: string): Dated[] {
+  const own = ledger.find(key)
+  const further = new Set(own.flatMap(({ build, delivery }) => [build, delivery]).filter((name) => name !== undefined && name !== key))
+  const all = [...own, ...[...further].flatMap((name) => ledger.find(name!).filter(({ entry }) => entry === undefined || entry === key))]
+  const distinct = new Map(all.map((decision) => [JSON.stringify(decision), decision]))
+  return [...distinct.values()].toSorted((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0))
+}
+
+function eventOf(history: Dated[], listed: Listed | undefined): Event {
+  const last = history.findLast(({ decision }) => !besides.has(decision)) ?? history.at(-1)
+  const first = (name: 'entry' | 'delivery' | 'repository' | 'ref' | 'commit_id') => history.find((decision) => decision[name] !== undefined)?.[name]
+  return {
+    entry: first('entry') ?? listed?.entry,
+    delivery: first('delivery') ?? listed?.request?.delivery,
+    repository: first('repository') ?? listed?.request?.full_name ?? listed?.request?.repository,
+    ref: first('ref') ?? listed?.request?.ref,
+    commit_id: first('commit_id') ?? listed?.request?.commit_id,
+    current: currentOf(last, listed),
+    history,
+  }
+}
+
+/** Where the entry is says more than the last decision about it: it may be a released one, or one that came by hand. */
+function currentOf(last: Dated | undefined, listed: Listed | undefined): Event['current'] {
+  if (listed?.state === 'waiting' || listed?.state === 'low') {
+    const where = listed.state === 'low' ? 'it waits in queue/low until queue/ is empty' : 'it waits in the queue; the next tick claims the oldest first'
+    return { decision: 'waiting', reason: last === undefined || last.decision === 'queued' ? where : `${where} (${last.decision}: ${last.reason})` }
+  }
+  if (listed?.state === 'bad') return { decision: 'bad', reason: `set aside in queue/bad: ${listed.reason ?? 'unreadable'}` }
+  if (last !== undefined) return { decision: last.decision, reason: last.reason }
+  return { decision: 'building', reason: 'a builder has claimed it' }
+}

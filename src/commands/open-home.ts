@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { homeDirectory } from '../config/home.ts'
+import { openLedger } from '../ledger/open-ledger.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { openDirectoryQueue } from '../queue/directory.ts'
+import type { Queue } from '../queue/queue.ts'
+import { openRecords, type Records } from '../record/open-records.ts'
+import { UserError } from './user-error.ts'
+
+/** The rooms that hold a home's data. */
+export interface Home {
+  home: string
+  queue: Queue
+  ledger: Ledger
+  records: Records
+}
+
+/** Opens this home's queue, ledger and records. Needs no settings, so that a mistake in them hides nothing. @throws {UserError} where there is no home */
+export function openHome(): Home {
+  const home = homeDirectory()
+  if (!existsSync(join(home, 'queue'))) throw new UserError(`${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME`)
+  const ledger = openLedger(join(home, 'ledger'))
+  return { home, ledger, queue: openDirectoryQueue(home, { ledger }), records: openRecords(home) }
+}

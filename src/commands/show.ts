@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { readIfThere } from '../disk/read.ts'
+import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
+import type { Request } from '../model/request.ts'
+import type { Status } from '../model/verdict.ts'
+import { listRuns, type ListedRun } from '../record/list-runs.ts'
+import { lastLines, printConsole } from './console-output.ts'
+import { findBuild, requestOf } from './find-build.ts'
+import { openHome, type Home } from './open-home.ts'
+import { localTime, took } from './show-time.ts'
+import { paint, printJson, printLine, printTable } from './terminal.ts'
+import { UserError } from './user-error.ts'
+import { statusCell } from './verdict-style.ts'
+
+interface Options {
+  log?: boolean
+  run?: string
+  json?: boolean
+}
+
+interface Shown {
+  build: BuildId
+  directory: string
+  status: Status
+  request: Request
+  /** Absent while it runs. */
+  result: BuildResult | undefined
+  runs: ListedRun[]
+}
+
+/** Lines of the console that are shown under the facts. */
+const excerpt = 20
+
+export function define(command: Command): void {
+  command
+    .argument('<build>', '<pipeline>/<number>')
+    .option('--log', 'print the whole console log, of all runs one after the other')
+    .option('--run <name>', 'only this run')
+    .option('--json', 'as JSON: {"build", "directory", "status", "request", "result", "runs"}')
+    .addHelpText('after', '\nExamples:\n  quern show example~app/12\n  quern show example~app/12 --log | less\n\nThe record is a directory: builds/<pipeline>/<number>/.')
+    .action(show)
+}
+
+async function show(words: string, { log, run, json }: Options): Promise<void> {
+  const shown = look(openHome(), words, run)
+  if (log) for (const { console } of shown.runs) await printConsole(console)
+  else if (json) printJson({ ...shown, build: buildName(shown.build) })
+  else tell(shown)
+}
+
+function look(home: Home, words: string, wanted: string | undefined): Shown {
+  const build = findBuild(home, words)
+  const directory = home.records.directory(build)
+  const result = home.records.result(build)
+  const runs = listRuns(directory, result?.runs)
+  const chosen = runs.filter(({ name }) => wanted === undefined || name === wanted)
+  if (wanted !== undefined && chosen.length === 0) throw new UserError(`build ${buildName(build)} has no run "${wanted}": expected one of ${runs.map(({ name }) => name).join(', ')}`)
+  return { build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, runs: chosen }
+}
+
+function tell(shown: Shown): void {
+  const { result, runs, directory } = shown
+  printTable(facts(shown).map(([name, value]) => [{ text: name, style: 'dim' }, value]))
+  if (runs.length > 1) {
+    printLine('')
+    const results = new Map(result?.runs.map((run) => [run.name, run]))
+    printTable(
+      runs.map(({ name, status }) => [name, statusCell(status), took(results.get(name) ?? {}), results.get(name)?.reason ?? '']),
+      '  ',
+    )
+  }
+  const decisive = runs.find(({ status }) => status === 'RUNNING' || (status !== 'PASSED' && status !== 'SKIPPED')) ?? runs.at(-1)
+  const lines = decisive === undefined ? [] : lastLines(decisive.console, excerpt)
+  if (lines.length > 0) printLine(`\n${paint('dim', `The end of ${decisive!.console}:`)}\n${lines.join('\n')}`)
+  else printLine(`\n${readIfThere(join(directory, 'summary.log'))?.trimEnd() ?? ''}`)
+}
+
+function facts({ build, status, request, result }: Shown): [string, string][] {
+  const pairs: [string, string | undefined][] = [
+    ['build', buildName(build)],
+    ['status', status],
+    ['because', result?.reason],
+    ['exit code', result?.runs.find(({ verdict }) => verdict === result.verdict)?.code?.toString()],
+    ['repository', request.full_name ?? request.repository],
+    ['ref', request.ref],
+    ['commit', request.commit_id],
+    ['message', request.message?.split('\n')[0]],
+    ['committer', `${request.committer_name} <${request.committer_email}>`],
+    ['retry of', request.retry_of],
+    ['entry', result?.entry],
+    ['attempt', result === undefined || result.attempt === 1 ? undefined : String(result.attempt)],
+    ['started', result && localTime(result.started)],
+    ['took', took(result ?? {})],
+  ]
+  return pairs.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '')
+}

@@ -1,0 +1,42 @@
+import { basename } from 'node:path'
+import type { Command } from 'commander'
+import { buildName } from '../model/build.ts'
+import { readableLine } from '../model/readable.ts'
+import { buildNamed } from './find-build.ts'
+import { eventsAbout, type Event } from './events-about.ts'
+import { openHome } from './open-home.ts'
+import { localTime } from './show-time.ts'
+import { paint, printJson, printLine, printTable } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+export function define(command: Command): void {
+  command
+    .argument('<what>', 'a commit (7 digits or more), a delivery id, an entry, or a build')
+    .option('--json', 'as JSON: a list of events with entry, delivery, current decision and history')
+    .addHelpText('after', '\nTells what became of each event that names it, why, and how it came to that.\n\nExamples:\n  quern why 6dcb09b\n  quern why 72d3162e-cc78-11e3-81ab-4c9367dc0958     the X-GitHub-Delivery id\n  quern why example~app/12')
+    .action(why)
+}
+
+async function why(words: string, { json }: { json?: boolean }): Promise<void> {
+  const home = openHome()
+  const build = buildNamed(home, words)
+  const key = build === undefined ? (/[/]/.test(words) ? basename(words) : words) : buildName(build)
+  const events = await eventsAbout(home, key)
+  if (events.length === 0) {
+    throw new UserError(`nothing was decided about ${readableLine(words)}: no delivery that names it was accepted or ignored. One with a wrong signature is only in the log: quern logs --receiver`)
+  }
+  if (json) printJson(events)
+  else for (const [index, event] of events.entries()) tell(event, index > 0)
+}
+
+function tell({ entry, delivery, repository, ref, commit_id: commit, current, history }: Event, further: boolean): void {
+  const about = [repository, ref, commit?.slice(0, 10)].filter((word) => word !== undefined).join(' ')
+  const names = [delivery && `delivery ${delivery}`, entry && `entry ${entry}`].filter((word) => word).join(', ')
+  if (further) printLine('')
+  printLine(`${paint('bold', readableLine(current.decision))}: ${readableLine(current.reason)}`)
+  printLine(paint('dim', readableLine(`${about}${names === '' ? '' : ` (${names})`}`)))
+  printTable(
+    history.map(({ at, decision, reason, build }) => [localTime(at), decision, build ?? '', reason]),
+    '  ',
+  )
+}

@@ -1,0 +1,95 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { homeWithBuilds } from '../helpers/home-with-builds.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+/** Escapes, bells and what turns text around. */
+// eslint-disable-next-line no-control-regex
+const steering = /[\x1b\x07\u202e]/
+
+test('queue shows what is claimed, waits and is bad', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  const claimed = await accept(sampleRequest({ repository: 'first' }))
+  await begin()
+  const waiting = await accept(sampleRequest({ repository: 'second', committer_name: 'Eve \u202e' }))
+  writeFileSync(join(home, 'queue/bad/broken.json'), 'x')
+  writeFileSync(join(home, 'queue/bad/broken.json.reason'), 'not JSON \u001b[31m\n')
+  const { code, stdout } = await runQuern(home, ['queue'])
+  expect(code).toBe(0)
+  expect(stdout.trimEnd().split('\n').map((line) => line.split(/\s+/).slice(0, 3))).toEqual([
+    ['STATE', 'ENTRY', 'REPOSITORY'],
+    ['claimed', claimed, 'first'],
+    ['waiting', waiting, 'second'],
+    ['bad', 'broken.json', 'not'],
+  ])
+  expect(stdout).toContain('first/1')
+  expect(stdout).not.toMatch(steering)
+  const listed = JSON.parse((await runQuern(home, ['queue', '--json'])).stdout) as { state: string; request: { repository: string } }[]
+  expect(listed.map(({ state, request }) => [state, request?.repository])).toEqual([['claimed', 'first'], ['waiting', 'second'], ['bad', undefined]])
+})
+
+test('builds shows what runs first, then the newest', async () => {
+  const { home, accept, begin, decide } = homeWithBuilds()
+  for (const verdict of ['passed', 'failed'] as const) {
+    await accept(sampleRequest())
+    await decide(verdict)
+  }
+  await accept(sampleRequest({ repository: 'other' }))
+  await begin()
+  const { stdout } = await runQuern(home, ['builds'])
+  expect(stdout.trimEnd().split('\n').map((line) => line.split(/\s+/).slice(0, 2))).toEqual([['BUILD', 'STATUS'], ['other/1', 'RUNNING'], ['tool/2', 'FAILED'], ['tool/1', 'PASSED']])
+  expect(stdout).toContain('12 s')
+  const { running, finished } = JSON.parse((await runQuern(home, ['builds', 'tool', '-n', '1', '--json'])).stdout) as { running: unknown[]; finished: { number: number }[] }
+  expect([running.length, finished.map(({ number }) => number)]).toEqual([0, [2]])
+})
+
+test('show tells the facts and the end of the log, --log prints it byte by byte', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(sampleRequest({ message: 'Mend \u001b]0;owned\u0007 it\n\nLong story', committer_name: 'Eve \u001b[2J' }))
+  const output = `first line\n${'\u001b[31mred\u001b[0m\n'.repeat(30)}last line\n`
+  await decide('failed', { output })
+  const { code, stdout } = await runQuern(home, ['show', 'builds/tool/1/'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/status +FAILED/)
+  expect(stdout).toMatch(/exit code +2/)
+  expect(stdout).toContain('last line')
+  expect(stdout).not.toContain('first line')
+  expect(stdout).not.toMatch(steering)
+  expect((await runQuern(home, ['show', 'tool/1', '--log'])).stdout).toBe(output)
+  expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--json'])).stdout)).toMatchObject({ build: 'tool/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
+})
+
+test('show tells a build that runs', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(sampleRequest())
+  await begin('working on it\n')
+  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  expect(stdout).toMatch(/status +RUNNING/)
+  expect(stdout).toContain('working on it')
+})
+
+test.each([['tool/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j is a mistake: exit code 2', async (name) => {
+  const { home } = homeWithBuilds()
+  mkdirSync(join(home, 'builds/.hidden/1'), { recursive: true })
+  const { code, stderr } = await runQuern(home, ['show', name])
+  expect(code).toBe(2)
+  expect(stderr).toBe(`quern: there is no build ${name}: expected <pipeline>/<number>, as quern builds lists them\n`)
+})
+
+test('where there is no home, that is said', async () => {
+  const { code, stderr } = await runQuern(tempDir(), ['queue'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('is no Quern home')
+})
+
+test('a reader that leaves early is no error', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(sampleRequest())
+  await decide('failed', { output: 'x\n'.repeat(500_000) })
+  const { execFileSync } = await import('node:child_process')
+  const out = execFileSync('bash', ['-c', 'set -o pipefail; bin/quern show tool/1 --log | head -n 1'], { env: { ...process.env, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })
+  expect(out).toBe('x\n')
+})

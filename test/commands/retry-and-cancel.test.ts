@@ -1,0 +1,79 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { userInfo } from 'node:os'
+import { expect, test } from 'vitest'
+import { homeWithBuilds } from '../helpers/home-with-builds.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
+
+const delivered = sampleRequest({ source: 'github', trusted: false, hook: 'amp_main', delivery: 'd-1' })
+
+test('retry queues the same request as a new entry that names the old build', async () => {
+  const { home, queue, ledger, accept, decide } = homeWithBuilds()
+  await accept(delivered)
+  await decide('failed')
+  expect(await runQuern(home, ['retry', 'tool/1'])).toMatchObject({ code: 0, stderr: '' })
+  const [listed] = await queue.list()
+  const { delivery: _, ...kept } = delivered
+  expect(listed).toMatchObject({ state: 'waiting', request: { ...kept, retry_of: 'tool/1' } })
+  expect(listed!.request!.delivery).toBeUndefined()
+  expect(ledger.find(listed!.entry)).toMatchObject([{ decision: 'queued', reason: `retry of tool/1, asked for by ${userInfo().username}` }])
+})
+
+test('two retries are two entries', async () => {
+  const { home, queue, accept, decide } = homeWithBuilds()
+  await accept(delivered)
+  await decide('failed')
+  await runQuern(home, ['retry', 'tool/1'])
+  await runQuern(home, ['retry', 'tool/1'])
+  expect(await queue.list()).toHaveLength(2)
+})
+
+test('retry of a build that runs is a mistake', async () => {
+  const { home, queue, accept, begin } = homeWithBuilds()
+  await accept(delivered)
+  await begin()
+  const { code, stderr } = await runQuern(home, ['retry', 'tool/1'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('build tool/1 has not ended (RUNNING)')
+  expect((await queue.list()).filter(({ state }) => state === 'waiting')).toEqual([])
+})
+
+test('cancel drops a waiting entry and the ledger says who did', async () => {
+  const { home, queue, ledger, accept } = homeWithBuilds()
+  const entry = await accept(delivered)
+  expect(await runQuern(home, ['cancel', entry])).toMatchObject({ code: 0, stdout: `Dropped ${entry} from the queue.\n` })
+  expect(await queue.list()).toEqual([])
+  expect(ledger.find(entry).at(-1)).toMatchObject({ decision: 'cancelled', reason: `dropped from the queue by ${userInfo().username}`, delivery: 'd-1' })
+})
+
+test('cancel leaves word for the builder that runs the build, and waits to see it end', async () => {
+  const { home, records, accept, begin } = homeWithBuilds()
+  await accept(delivered)
+  const { claim, record } = await begin()
+  const cancelling = runQuern(home, ['cancel', 'tool/1'])
+  const word = join(records.directory(claim.build), 'cancel')
+  while (!existsSync(word)) await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(readFileSync(word, 'utf8')).toBe(`cancelled by ${userInfo().username}\n`)
+  record.setStatus('CANCELLED')
+  expect(await cancelling).toMatchObject({ code: 0, stdout: 'Build tool/1 has ended: CANCELLED.\n' })
+})
+
+test('cancel of a released entry leaves word for the builder that claims it next', async () => {
+  const { home, queue, records, accept, begin } = homeWithBuilds()
+  const entry = await accept(delivered)
+  const { claim, record } = await begin()
+  record.setStatus('QUEUED')
+  await queue.release(claim)
+  expect((await runQuern(home, ['cancel', entry])).code).toBe(0)
+  expect(existsSync(join(records.directory(claim.build), 'cancel'))).toBe(true)
+  expect(await queue.list()).toMatchObject([{ entry, state: 'waiting', build: claim.build }])
+})
+
+test('cancel of what has ended or is not there is a mistake', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  const entry = await accept(delivered)
+  await decide('passed')
+  expect(await runQuern(home, ['cancel', 'tool/1'])).toMatchObject({ code: 2, stderr: 'quern: build tool/1 has ended already: PASSED\n' })
+  expect(await runQuern(home, ['cancel', entry])).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no build and no waiting entry') })
+})

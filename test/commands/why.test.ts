@@ -1,0 +1,49 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { homeWithBuilds } from '../helpers/home-with-builds.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
+
+const delivered = sampleRequest({ source: 'github', trusted: true, hook: 'amp_main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
+
+test('a commit, its delivery, its entry and its build all lead to the one decision and its history', async () => {
+  const { home, ledger, accept, decide } = homeWithBuilds()
+  const entry = await accept(delivered)
+  await decide('failed', { reason: 'The build failed with exit code 2.' })
+  ledger.decide({ decision: 'duplicate', reason: 'this delivery was accepted before', hook: 'amp_main', delivery: delivered.delivery, entry })
+  ledger.decide({ decision: 'mailed', reason: 'mail to ada@example.org', build: 'tool/1' })
+  for (const key of [delivered.commit_id.slice(0, 7), delivered.delivery!, entry, `queue/${entry}`, 'tool/1']) {
+    const { code, stdout } = await runQuern(home, ['why', key])
+    expect(code).toBe(0)
+    expect(stdout.split('\n')[0]).toBe('failed: The build failed with exit code 2.')
+    expect([...stdout.matchAll(/^ {2}\d{4}-\d\d-\d\d [\d:]{8} +(\S+)/gm)].map((match) => match[1])).toEqual(['queued', 'building', 'failed', 'duplicate', 'mailed'])
+  }
+})
+
+test('a commit of two events has a decision for each', async () => {
+  const { home, ledger, accept } = homeWithBuilds()
+  await accept(delivered)
+  ledger.decide({ decision: 'ignored', reason: 'built by push', hook: 'amp_main', delivery: 'other', commit_id: delivered.commit_id })
+  const events = JSON.parse((await runQuern(home, ['why', delivered.commit_id, '--json'])).stdout) as { current: unknown; delivery: string }[]
+  expect(events.map(({ current, delivery }) => [current, delivery])).toEqual([
+    [{ decision: 'waiting', reason: 'it waits in the queue; the next tick claims the oldest first' }, delivered.delivery],
+    [{ decision: 'ignored', reason: 'built by push' }, 'other'],
+  ])
+})
+
+test('an entry dropped in by hand waits, and one that was set aside says why', async () => {
+  const { home } = homeWithBuilds()
+  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(sampleRequest()))
+  expect((await runQuern(home, ['why', 'mine.json'])).stdout).toMatch(/^waiting: it waits in the queue/)
+  writeFileSync(join(home, 'queue/bad/broken'), 'x')
+  writeFileSync(join(home, 'queue/bad/broken.reason'), 'not JSON\n')
+  expect((await runQuern(home, ['why', 'broken'])).stdout).toMatch(/^bad: set aside in queue\/bad: not JSON/)
+})
+
+test('what nobody decided about is a mistake, told with where to look', async () => {
+  const { home } = homeWithBuilds()
+  const { code, stderr } = await runQuern(home, ['why', 'deadbeef'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('nothing was decided about deadbeef')
+})
