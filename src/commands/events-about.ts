@@ -25,13 +25,19 @@ const besides = new Set(['duplicate', 'mailed', 'undeliverable'])
 export async function eventsAbout(home: Home, key: string): Promise<Event[]> {
   const listed = (await home.queue.list()).filter((one) => isAbout(one, key))
   const found = home.ledger.find(key)
-  const keys = new Set([...found.map(({ entry, delivery, build }) => entry ?? delivery ?? build), ...listed.map(({ entry }) => entry)])
+  const keys = new Set([...found.map((decision) => keyOf(decision, found)), ...listed.map(({ entry }) => entry)])
   return [...keys].filter((one) => one !== undefined).map((one) => eventOf(historyOf(home, one), listed.find(({ entry }) => entry === one)))
 }
 
 function isAbout({ entry, request, build }: Listed, key: string): boolean {
   if (entry === key || request?.delivery === key || (build !== undefined && buildName(build) === key)) return true
   return /^[0-9a-f]{7,64}$/i.test(key) && request?.commit_id.startsWith(key.toLowerCase()) === true
+}
+
+/** The entry that a decision is about, also where only another decision about the same delivery or build names it. */
+function keyOf({ entry, delivery, build }: Dated, found: Dated[]): string | undefined {
+  const sibling = found.find((other) => other.entry !== undefined && ((delivery !== undefined && other.delivery === delivery) || (build !== undefined && other.build === build)))
+  return entry ?? sibling?.entry ?? delivery ?? build
 }
 
 /** What was decided under one key, and about the builds and deliveries that these decisions name. */
