@@ -47,7 +47,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     world: worldOf(config.environment, settings.BUILD_ENV),
     limits: { grace },
     logLimit,
-    reportsOn: openReporters(config),
+    reportsOn: openReporters(config, { ledger, log }),
     outbox: openOutboxOf(config, { ledger, log }),
   }
 }

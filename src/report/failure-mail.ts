@@ -76,7 +76,8 @@ function returnCode(result: BuildResult, run: RunResult | undefined): string {
   return run.code === undefined ? `none (${run.signal ?? run.verdict})` : String(run.code)
 }
 
-function output({ result, runs, moreRuns }: FailureStory): string {
+/** The output part of the mail. */
+export function output({ result, runs, moreRuns }: FailureStory): string {
   const several = result.runs.length > 1
   const parts = runs.map((failed) => (several ? `${runLine(failed.run, result)}\n` : '') + outputOf(failed))
   if (result.reason !== undefined && !runs.some(({ run }) => run.reason === result.reason)) parts.push(readableLine(result.reason))

@@ -7,7 +7,7 @@ import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
 import { readExcerpt } from './excerpt.ts'
-import { failureMail, type FailedRun } from './failure-mail.ts'
+import { failureMail, output, type FailedRun } from './failure-mail.ts'
 import { keepLog } from './keep-log.ts'
 import { receiversOf, type MailBounds } from './receivers.ts'
 
@@ -25,17 +25,28 @@ const attachedBytes = 5 * 1024 * 1024
 /** Runs whose output one mail shows. */
 const shownRuns = 10
 
+/** What people are told of a build that did not pass. */
+export interface FailureMails {
+  /** None where nobody is to be told. */
+  mails: Mail[]
+  /** Why exactly these receivers, a sentence for the ledger. */
+  why: string
+  /** The output as the mails show it, for the log; undefined where the verdict is nobody's fault. */
+  output: string | undefined
+}
+
 /**
- * The mails that tell of a build, none where nobody is to be told, and why: a sentence for the ledger. Reads the
- * console logs in the build's directory and keeps the gzipped ones that are attached in its reports/.
+ * Writes the mails about a build. Reads the console logs in the build's directory and keeps the gzipped ones that are
+ * attached in its reports/. A log that cannot be read is named in the mail: the verdict is told all the same.
  */
-export async function failureMails(build: { result: BuildResult; request: Request; plan?: Plan; directory: string }, settings: MailSettings): Promise<{ mails: Mail[]; why: string }> {
+export async function failureMails(build: { result: BuildResult; request: Request; plan?: Plan; directory: string }, settings: MailSettings): Promise<FailureMails> {
+  const { verdict } = build.result
   const { receivers, why } = receiversOf(build, settings)
-  if (receivers.length === 0) return { mails: [], why }
+  if (verdict !== 'failed' && verdict !== 'timed-out' && verdict !== 'errored') return { mails: [], why, output: undefined }
   const blamed = blamedRuns(build.result)
   const runs = await readRuns(build.directory, blamed.slice(0, shownRuns))
   const story = { ...build, runs, moreRuns: Math.max(0, blamed.length - shownRuns), ciName: settings.ciName, domain: settings.from.slice(settings.from.lastIndexOf('@') + 1) }
-  return { mails: receivers.map((to) => failureMail(story, to)), why }
+  return { mails: receivers.map((to) => failureMail(story, to)), why, output: output(story) }
 }
 
 /** The runs that made the verdict; with them those that failed, whatever was graver. */
@@ -49,13 +60,24 @@ async function readRuns(directory: string, runs: RunResult[]): Promise<FailedRun
   const read: FailedRun[] = []
   let room = attachedBytes
   for (const run of runs) {
-    const log = join(directory, 'runs', directoryName(run.name), 'console.log')
-    const excerpt = await readExcerpt(log, Math.floor(shownBytes / runs.length))
-    const attachment = `reports/log-${createHash('sha256').update(run.name).digest('hex').slice(0, 16)}.gz`
-    if (excerpt.leftOut > 0) makeDirectory(join(directory, 'reports'))
-    const bytes = excerpt.leftOut > 0 ? await keepLog(log, join(directory, attachment), room) : undefined
-    room -= bytes ?? 0
-    read.push({ run, excerpt, ...(bytes !== undefined && { attachment }) })
+    const failed = await readRun(directory, run, { shown: Math.floor(shownBytes / runs.length), room })
+    room -= failed.attached
+    read.push(failed)
   }
   return read
+}
+
+async function readRun(directory: string, run: RunResult, { shown, room }: { shown: number; room: number }): Promise<FailedRun & { attached: number }> {
+  const log = join(directory, 'runs', directoryName(run.name), 'console.log')
+  const attachment = `reports/log-${createHash('sha256').update(run.name).digest('hex').slice(0, 16)}.gz`
+  try {
+    const excerpt = await readExcerpt(log, shown)
+    if (excerpt.leftOut === 0) return { run, excerpt, attached: 0 }
+    makeDirectory(join(directory, 'reports'))
+    const attached = await keepLog(log, join(directory, attachment), room)
+    return attached === undefined ? { run, excerpt, attached: 0 } : { run, excerpt, attachment, attached }
+  } catch (error) {
+    const tail = `[reading ${log} failed: ${(error as Error).message}]`
+    return { run, excerpt: { bytes: 0, digest: undefined, tail, leftOut: 0 }, attached: 0 }
+  }
 }

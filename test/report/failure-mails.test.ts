@@ -153,7 +153,19 @@ test('the Message-ID is one per build and receiver', async () => {
 
 test('a build that passed makes no mail', async () => {
   const { result, request } = failedBuild({ result: { verdict: 'passed' } })
-  expect(await failureMails({ result, request, directory: '/nowhere' }, settings)).toEqual({ mails: [], why: 'passed: nobody is mailed' })
+  expect(await failureMails({ result, request, directory: '/nowhere' }, settings)).toEqual({ mails: [], why: 'passed: nobody is mailed', output: undefined })
+})
+
+test('a failed build of an untrusted request mails nobody, but its output is there for the log', async () => {
+  const { result, request } = failedBuild({ request: { source: 'github', trusted: false } })
+  expect(await failureMails({ result, request, directory: '/nowhere' }, settings)).toMatchObject({ mails: [], output: '(no output)' })
+})
+
+test('a log that cannot be read is named, and the verdict is mailed all the same', async () => {
+  const directory = tempDir()
+  mkdirSync(join(directory, 'runs/build/console.log'), { recursive: true })
+  const { mails } = await failureMails({ ...failedBuild(), directory }, settings)
+  expect(mails[0]!.text).toMatch(/\[reading .*console\.log failed: EISDIR/)
 })
 
 async function mailOf(logs: Record<string, string | Uint8Array>, change: Parameters<typeof failedBuild>[0] = {}, further: Partial<typeof settings> = {}): Promise<{ mail: Mail; directory: string }> {
