@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import PostalMime from 'postal-mime'
 import { SMTPServer } from 'smtp-server'
 
 const quern = join(dirname(fileURLToPath(import.meta.url)), '..', 'bin', 'quern')
@@ -38,7 +39,8 @@ try {
 
   tell('6. What the committer got')
   await until(() => mails.length > 0, 'the mail of the broken build')
-  process.stdout.write(`${mails[0].replaceAll('\r\n', '\n').trimEnd()}\n`)
+  const { from, to, subject, text } = await PostalMime.parse(mails[0])
+  process.stdout.write(`From: ${from.name} <${from.address}>\nTo: ${to[0].address}\nSubject: ${subject}\n\n${text.trimEnd()}\n`)
 } finally {
   receiver?.kill()
   mailServer.close()

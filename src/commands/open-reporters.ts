@@ -3,18 +3,22 @@ import { buildName } from '../model/build.ts'
 import { emailReport, mailSender } from '../publish/email.ts'
 import type { QuernConfig } from './open-config.ts'
 
-/** Who is told of a finished build, and how. Why is a decision, and the log shows what the mail shows. */
+/** Who is told of a finished build, and how. What nobody needs to hear costs nothing: a build that passed loads no mail. */
 export function openReporters({ settings }: QuernConfig, { ledger, log }: Pick<Workshop, 'ledger' | 'log'>): Workshop['reportsOn'] {
-  const { CI_NAME: ciName, MAIL_ADMIN: admin, MAIL_ALLOW: allow } = settings
-  const from = mailSender(settings.MAIL_FROM, ciName).address
+  const bounds = {
+    admin: settings.MAIL_ADMIN,
+    allow: settings.MAIL_ALLOW,
+    ciName: settings.CI_NAME,
+    from: mailSender(settings.MAIL_FROM, settings.CI_NAME).address,
+  }
   return async (finished) => {
-    const { result } = finished
+    const { result, request } = finished
     if (result.verdict === 'passed') return []
     const { failureMails } = await import('../report/failure-mails.ts')
-    const { mails, why, output } = await failureMails(finished, { ciName, from, admin, allow })
+    const { mails, why, output } = await failureMails(finished, bounds)
     const build = buildName(result)
-    ledger.decide({ decision: mails.length > 0 ? 'mailing' : 'no mail', reason: why, build, entry: result.entry, commit_id: result.commit_id })
-    if (output !== undefined) log.warn({ build, output }, `build ${result.verdict}`)
+    if (output !== undefined) log.info({ build, verdict: result.verdict, output }, 'what the mail shows')
+    ledger.decide({ decision: mails.length > 0 ? 'mailed' : 'not mailed', reason: why, build, entry: result.entry, commit_id: request.commit_id })
     return mails.map((mail) => emailReport(build, mail, result.ended))
   }
 }
