@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkOut } from '../../src/git/check-out.ts'
-import { cloneToken, cloneUrl } from '../../src/git/clone-url.ts'
+import { cloneToken } from '../../src/git/clone-token.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitHttp } from '../helpers/git-http.ts'
@@ -76,24 +76,8 @@ test('a submodule of an untrusted request is fetched without the token', async (
   expect(readdirSync(join(trusted, 'm'))).toEqual([])
 })
 
-test('the address comes from the request, or from CLONE_BASE, which an error names', () => {
-  const settings = { CLONE_BASE: '', CLONE_WITH: '' as const }
-  expect(cloneUrl({ repository: 'app', clone_url: 'https://github.com/o/app.git' }, settings)).toBe('https://github.com/o/app.git')
-  expect(cloneUrl({ repository: 'app' }, { ...settings, CLONE_BASE: 'git@git.example.org:team/' })).toBe('git@git.example.org:team/app.git')
-  expect(() => cloneUrl({ repository: 'app' }, settings)).toThrow(/CLONE_BASE/)
-})
-
-test.each([
-  ['https', 'git@github.com:o/app.git', 'https://github.com/o/app.git'],
-  ['https', 'ssh://git@github.com:22/o/app.git', 'https://github.com/o/app.git'],
-  ['ssh', 'https://github.com/o/app.git', 'git@github.com:o/app.git'],
-  ['ssh', '/srv/git/app.git', '/srv/git/app.git'],
-] as const)('CLONE_WITH=%s makes of %s %s', (CLONE_WITH, clone_url, expected) => {
-  expect(cloneUrl({ repository: 'app', clone_url }, { CLONE_BASE: '', CLONE_WITH })).toBe(expected)
-})
-
 test('the token is for its own host over https alone', () => {
-  const settings = { CLONE_TOKEN: token, CLONE_TOKEN_HOST: 'github.com' }
+  const settings = { token, host: 'GitHub.com' }
   expect(cloneToken('https://github.com/o/app.git', settings)).toBe(token)
   expect(cloneToken('https://github.com.evil.example/o/app.git', settings)).toBeUndefined()
   expect(cloneToken('https://github.com@evil.example/o/app.git', settings)).toBeUndefined()
