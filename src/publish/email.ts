@@ -76,7 +76,7 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
 
   async function send(mail: Mail, build: string): Promise<{ rejected: unknown[] }> {
     const { createTransport } = await import('nodemailer')
-    const transport = createTransport({ url, ...transportOptions() } as Parameters<typeof createTransport>[0])
+    const transport = createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
     let timer: NodeJS.Timeout | undefined
     try {
       const tooLong = new Promise<never>((_, reject) => {
@@ -86,26 +86,6 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
     } finally {
       clearTimeout(timer)
       transport.close()
-    }
-  }
-
-  /**
-   * What the URL does not set itself. With credentials TLS is a must, since nodemailer would otherwise go on without;
-   * without them an unknown certificate is taken, since a local server that offers STARTTLS has a self-signed one and
-   * the alternative is plain text.
-   */
-  function transportOptions(): object {
-    const credentials = new URL(url).username !== ''
-    const secure = url.startsWith('smtps:')
-    return {
-      connectionTimeout: 15_000,
-      greetingTimeout: 15_000,
-      socketTimeout: 30_000,
-      dnsTimeout: 15_000,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-      ...(credentials && !secure ? { requireTLS: true } : {}),
-      ...(!credentials && !secure ? { tls: { rejectUnauthorized: false } } : {}),
     }
   }
 
@@ -128,18 +108,52 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
 
   /** What the server said of this mail decides; where we could not even speak with it (network, TLS, login), it is worth another try. */
   function outcomeOf(error: SmtpError): Outcome {
-    const reason = withoutCredentials(readableLine(`${new URL(url).host}: ${error.message}`).slice(0, 500))
+    const reason = withoutCredentials(readableLine(`${new URL(url).host}: ${error.message}`).slice(0, 500), url)
     const ofThisMail = /^(?:MAIL FROM|RCPT TO|DATA)/.test(error.command ?? '')
     return { kind: ofThisMail && (error.responseCode ?? 0) >= 500 ? 'refused' : 'later', reason }
   }
+}
 
-  function withoutCredentials(text: string): string {
-    const { username, password } = new URL(url)
-    const user = decodeURIComponent(username)
-    const pass = decodeURIComponent(password)
-    const forms = [pass, password, Buffer.from(pass).toString('base64'), Buffer.from(`\0${user}\0${pass}`).toString('base64')]
-    return forms.filter((form) => form !== '').reduce((masked, form) => masked.replaceAll(form, '***'), text)
+/** Why the server cannot be used: no connection, no greeting, TLS or login refused; undefined where it can. Sends nothing. */
+export async function verifyServer(url: string): Promise<string | undefined> {
+  const { createTransport } = await import('nodemailer')
+  const transport = createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
+  try {
+    await transport.verify()
+    return undefined
+  } catch (error) {
+    return withoutCredentials(readableLine((error as Error).message).slice(0, 500), url)
+  } finally {
+    transport.close()
   }
+}
+
+/**
+ * What the URL does not set itself. With credentials TLS is a must, since nodemailer would otherwise go on without;
+ * without them an unknown certificate is taken, since a local server that offers STARTTLS has a self-signed one and
+ * the alternative is plain text.
+ */
+function transportOptions(url: string): object {
+  const credentials = new URL(url).username !== ''
+  const secure = url.startsWith('smtps:')
+  return {
+    connectionTimeout: 15_000,
+    greetingTimeout: 15_000,
+    socketTimeout: 30_000,
+    dnsTimeout: 15_000,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    ...(credentials && !secure ? { requireTLS: true } : {}),
+    ...(!credentials && !secure ? { tls: { rejectUnauthorized: false } } : {}),
+  }
+}
+
+function withoutCredentials(text: string, url: string): string {
+  const { username, password } = new URL(url)
+  const user = decodeURIComponent(username)
+  const pass = decodeURIComponent(password)
+  const forms = [pass, password, Buffer.from(pass).toString('base64'), Buffer.from(`\0${user}\0${pass}`).toString('base64')]
+  return forms.filter((form) => form !== '').reduce((masked, form) => masked.replaceAll(form, '***'), text)
 }
 
 interface SmtpError extends Error {

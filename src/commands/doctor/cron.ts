@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { installation } from '../../config/home.ts'
+import { isCode, orMissing } from '../../disk/read.ts'
+import { cronLine } from '../cron-line.ts'
+import { duration } from '../show-time.ts'
+import { ok, warning, wrong, type Check } from './check.ts'
+
+/** Milliseconds: cron ticks each minute, and may be a bit late. */
+const late = 3 * 60_000
+
+/** Whether something starts the builder: a line of cron, and the file that each tick touches. */
+export async function checkCron(home: string): Promise<Check[]> {
+  const place = (await crontabs()).find(({ text }) => startsBuilder(text, home))?.place
+  const tick = orMissing(() => statSync(join(home, 'logs/tick')))?.mtimeMs
+  const age = tick === undefined ? undefined : Math.max(0, Date.now() - tick)
+  const ticks = age !== undefined && age < late
+  const last = age === undefined ? 'the builder was never started' : `the builder was started ${duration(age)} ago`
+  if (place === undefined && ticks) return [ok('cron', `no line of cron was found, but ${last}`)]
+  if (place === undefined) return [wrong('cron', `no line of cron starts the builder, and ${last}`, `crontab -e, and add: ${cronLine(home)}`)]
+  if (ticks) return [ok('cron', `${place}; ${last}`)]
+  return [warning('cron', `${place} has the line, but ${last}`, 'wait a minute where you have just added it; else see that cron runs (systemctl status cron) and what it says (journalctl -u cron)')]
+}
+
+/** Whether a line of a crontab, comments left out, starts `quern build` for this home. */
+export function startsBuilder(crontab: string, home: string): boolean {
+  return crontab.split('\n').some((line) => {
+    if (/^\s*#/.test(line) || !/\bquern['"]? +build\b/.test(line)) return false
+    const named = /QUERN_HOME=('[^']*'|"[^"]*"|\S+)/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '')
+    return sameDirectory(named ?? launcherHome(line), home)
+  })
+}
+
+/** The checkout whose bin/quern a line calls, which is its home where the line names no other. */
+function launcherHome(line: string): string {
+  const launcher = /('[^']*quern'|"[^"]*quern"|\S*quern) +build\b/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '') ?? ''
+  const path = orMissing(() => realpathSync(launcher))
+  return path === undefined ? installation() : join(path, '../..')
+}
+
+function sameDirectory(one: string, other: string): boolean {
+  return (orMissing(() => realpathSync(one)) ?? one) === (orMissing(() => realpathSync(other)) ?? other)
+}
+
+async function crontabs(): Promise<{ place: string; text: string }[]> {
+  const own = await promisify(execFile)('crontab', ['-l'], { timeout: 10_000 }).catch(() => ({ stdout: '' }))
+  const system = (orMissing(() => readdirSync('/etc/cron.d')) ?? []).map((name) => join('/etc/cron.d', name))
+  return [{ place: 'your crontab', text: own.stdout }, ...['/etc/crontab', ...system].map((path) => ({ place: path, text: readable(path) }))]
+}
+
+/** Others' files that this user may not read are none of its lines. */
+function readable(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isCode(error, 'ENOENT') || isCode(error, 'EACCES') || isCode(error, 'EISDIR')) return ''
+    throw error
+  }
+}

@@ -1,0 +1,124 @@
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, chmodSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Check } from '../../src/commands/doctor/check.ts'
+import { startsBuilder } from '../../src/commands/doctor/cron.ts'
+import { checkNode } from '../../src/commands/doctor/programs.ts'
+import { isNear } from '../../src/commands/doctor/settings.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { smtpListener } from '../helpers/smtp.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+/** A home in which nothing is wrong: just made, its receiver and mail server answering, ticked a moment ago. */
+async function soundHome(status = 200) {
+  const home = join(tempDir(), 'home')
+  await runQuern(undefined, ['init', home])
+  const smtp = await smtpListener()
+  const receiver = createServer((_, response) => void response.writeHead(status).end())
+  await new Promise<void>((resolve) => void receiver.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void receiver.close().closeAllConnections())
+  const settings = join(home, 'environment.sh')
+  appendFileSync(settings, `export SMTP_URL="${smtp.url}"\nexport PORT="${(receiver.address() as AddressInfo).port}"\nexport HOST="127.0.0.1"\nexport MAIL_ADMIN="admin@example.org"\n`)
+  writeFileSync(join(home, 'logs/tick'), '')
+  return { home, settings, smtp, receiver }
+}
+
+async function examine(home: string): Promise<{ code: number | null; checks: Check[]; state: (name: string) => string; check: (name: string) => Check }> {
+  const { code, stdout } = await runQuern(home, ['doctor', '--json'])
+  const { checks } = JSON.parse(stdout) as { checks: Check[] }
+  const check = (name: string) => checks.find((one) => one.name === name)!
+  return { code, checks, check, state: (name) => check(name).state }
+}
+
+test('a sound home is told so, and no mail is sent', async () => {
+  const { home, smtp } = await soundHome()
+  const { code, checks } = await examine(home)
+  expect(checks.filter(({ state }) => state === 'wrong')).toEqual([])
+  expect(code).toBe(0)
+  expect(smtp.connections()).toBe(1)
+  expect(smtp.taken).toEqual([])
+  expect((await runQuern(home, ['doctor'])).stdout).toMatch(/Nothing stops Quern from working[.;]/)
+})
+
+test('what is wrong is named with its remedy, and the exit code is 1', async () => {
+  const { home, smtp, receiver } = await soundHome()
+  await smtp.close()
+  receiver.close()
+  rmSync(join(home, 'logs/tick'))
+  rmSync(join(home, 'queue/bad'), { recursive: true })
+  writeFileSync(join(home, 'queue/bad'), '')
+  const { code, checks, state } = await examine(home)
+  expect(code).toBe(1)
+  expect(['mail server', 'receiver', 'cron', 'directories'].map(state)).toEqual(['wrong', 'wrong', 'wrong', 'wrong'])
+  expect(checks.every((check) => check.state === 'ok' || check.remedy)).toBe(true)
+  expect((await runQuern(home, ['doctor'])).stdout).toContain(`do: crontab -e, and add: * * * * * QUERN_HOME=${home} ${process.cwd()}/bin/quern build --threads 2`)
+})
+
+test('warnings alone leave the exit code 0', async () => {
+  const { home, settings } = await soundHome()
+  chmodSync(settings, 0o644)
+  writeFileSync(settings, readFileSync(settings, 'utf8').replace(/^export SECRET=.*$/m, 'export SECRET="short"').replace(/^export MAIL_ADMIN/m, 'export MAIL_ADMN'))
+  writeFileSync(join(home, 'outbox/dead/0a1b.json'), '{}')
+  writeFileSync(join(home, 'outbox/1-0a1b.json'), '{}')
+  utimesSync(join(home, 'outbox/1-0a1b.json'), 1, 1)
+  writeFileSync(join(home, 'queue/bad/x.json.reason'), 'not JSON \u001b[2J\n')
+  writeFileSync(join(home, 'queue/4000000000.000001-0a1b2c3d.json'), '{}')
+  const { code, check } = await examine(home)
+  expect(code).toBe(0)
+  const found = Object.fromEntries(['environment.sh', 'secret', 'names', 'MAIL_ADMIN', 'undelivered', 'outbox', 'queue', 'clock'].map((name) => [name, check(name)]))
+  expect(Object.values(found).map(({ state }) => state)).toEqual(Array(8).fill('warning'))
+  expect(found['names']).toMatchObject({ found: expect.stringContaining('sets MAIL_ADMN'), remedy: 'did you mean MAIL_ADMIN?' })
+  expect(found['queue']!.found).toBe('1 entry was set aside; x.json: not JSON')
+})
+
+test('a receiver that is not ours is told apart', async () => {
+  const { home } = await soundHome(404)
+  const { code, check } = await examine(home)
+  expect(code).toBe(1)
+  expect(check('receiver').found).toContain('answers 404 instead of 200')
+})
+
+test('with settings that cannot be read, everything else is still looked at', async () => {
+  const { home, settings } = await soundHome()
+  appendFileSync(settings, 'export THREADS="many"\n')
+  const { code, check, checks } = await examine(home)
+  expect(code).toBe(1)
+  expect(check('settings').found).toMatch(/environment\.sh:\d+: THREADS: expected a whole number from 1 to 256, got "many"/)
+  expect(checks.map(({ name }) => name)).toContain('disk')
+})
+
+test('an old tick says that cron does not run', async () => {
+  const { home } = await soundHome()
+  utimesSync(join(home, 'logs/tick'), Date.now() / 1000 - 7200, Date.now() / 1000 - 7200)
+  expect((await examine(home)).check('cron').found).toContain('the builder was started 2 h 0 min ago')
+})
+
+test('it changes nothing', async () => {
+  const { home } = await soundHome()
+  const listing = () => spawnSync('find', [home, '-printf', '%p %T@ %s\n'], { encoding: 'utf8' }).stdout
+  const before = listing()
+  await runQuern(home, ['doctor'])
+  expect(listing()).toBe(before)
+})
+
+test('a crontab line counts for the home that it names', () => {
+  const [home, checkout] = [tempDir(), process.cwd()]
+  expect(startsBuilder(`* * * * * QUERN_HOME=${home} ${checkout}/bin/quern build --threads 2\n`, home)).toBe(true)
+  expect(startsBuilder(`* * * * * QUERN_HOME='${home}' '${checkout}/bin/quern' build\n`, home)).toBe(true)
+  expect(startsBuilder(`* * * * * root ${checkout}/bin/quern build\n`, checkout)).toBe(true)
+  expect(startsBuilder(`* * * * * ${checkout}/bin/quern build\n`, home)).toBe(false)
+  expect(startsBuilder(`# * * * * * QUERN_HOME=${home} ${checkout}/bin/quern build\n`, home)).toBe(false)
+  expect(startsBuilder(`* * * * * QUERN_HOME=${home} ${checkout}/bin/quern prune\n`, home)).toBe(false)
+})
+
+test('Node is old below 20.19', () => {
+  expect(['18.20.1', '20.18.3', '20.19.0', '22.1.0'].map((version) => checkNode(version).state)).toEqual(['wrong', 'wrong', 'ok', 'ok'])
+})
+
+test('a name is near another by one slip', () => {
+  expect([isNear('SMTP_ULR', 'SMTP_URL'), isNear('SMTPURL', 'SMTP_URL'), isNear('SMTP_URLS', 'SMTP_URL'), isNear('SMTP_URX', 'SMTP_URL')]).toEqual([true, true, true, true])
+  expect([isNear('AMP_ROOT', 'SMTP_URL'), isNear('CC', 'PORT'), isNear('HOST', 'PORT')]).toEqual([false, false, false])
+})
