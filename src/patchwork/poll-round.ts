@@ -1,0 +1,116 @@
+import type { Decision, Ledger } from '../ledger/ledger.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { SeriesAnswer, SeriesEvent } from './answers.ts'
+import type { PatchworkClient } from './client.ts'
+import { PatchworkError } from './http.ts'
+import type { Journal, Line, SeriesState } from './journal.ts'
+import { hoursBetween, hoursSince } from './server-date.ts'
+import type { PatchworkSource } from './settings.ts'
+
+/** One project of one server, and what polling it needs. */
+export interface PollOptions {
+  source: PatchworkSource
+  client: PatchworkClient
+  /** The data directory. */
+  home: string
+  queue: Pick<Queue, 'enqueue' | 'drop' | 'list'>
+  ledger: Pick<Ledger, 'decide'>
+  /** The commit that the branch points to now; asked at most once, and only where something is to be built. */
+  tip: () => Promise<string>
+  /** Go back to this date of the server (inclusive), whatever has expired since. */
+  since?: string | undefined
+  /** Our clock, in milliseconds. */
+  now?: () => number
+}
+
+/** What a poll found. */
+export interface Polled {
+  /** Nothing was asked: another process polls this project, or the server has asked to be left alone. */
+  skipped?: string
+  /** Events that had not been seen before. */
+  events: number
+  queued: number
+  superseded: number
+  /** Series that are not complete yet. */
+  waiting: number
+  /** Given up: incomplete, expired, gone or not to be built. */
+  ignored: number
+}
+
+export interface Round extends Required<Pick<PollOptions, 'source' | 'client' | 'home' | 'queue' | 'ledger' | 'tip' | 'now'>> {
+  since: string | undefined
+  journal: Journal
+  polled: Polled
+  /** The newest event's date on the server. */
+  newest: string | undefined
+  batch: Batch
+}
+
+/** Lines on their way to the journal: what they tell is being made durable, many at once. */
+interface Batch {
+  lines: Promise<Line[]>[]
+  series: Set<number>
+  titles: Set<string>
+}
+
+/** Seconds: a longer wish to be left alone is remembered from poll to poll. */
+export const longPause = 30
+
+/** Series in a row that cannot be read; then the server is out of order rather than one of its series. */
+export const patience = 3
+
+/** Decides about a series and has it remembered. */
+export function settle(round: Round, { id, event, state, decision, reason, line = {} }: { id: number; event?: SeriesEvent | undefined; state: SeriesState['state']; decision: string; reason: string; line?: Partial<Line> }): void {
+  if (decision === 'ignored') round.polled.ignored += 1
+  decide(round, { decision, reason, ...(event && { event: event.category }) }, id)
+  note(round, [{ at: now(round), ...(event && { event: known(event) }), series: id, state, ...line }], id, line.title)
+}
+
+export function decide({ source, client, ledger }: Round, decision: Decision, series: number): void {
+  ledger.decide({ ...decision, hook: `patchwork:${source.project}`, delivery: decision.delivery ?? `${client.server.replace(/^https?:\/\//, '')}/${series}` })
+}
+
+/** Puts lines on their way to the journal. */
+export function note({ batch }: Round, lines: Line[] | Promise<Line[]>, series: number, title?: string): void {
+  const promise = Promise.resolve(lines)
+  // Its failure is told by flush; until then it must not count as forgotten.
+  promise.catch(() => undefined)
+  batch.lines.push(promise)
+  batch.series.add(series)
+  if (title !== undefined) batch.titles.add(title)
+}
+
+/** Waits until everything on its way is durable, then remembers it. */
+export async function flush(round: Round): Promise<void> {
+  const lines = (await Promise.all(round.batch.lines)).flat()
+  round.batch = emptyBatch()
+  round.journal.append(lines)
+}
+
+/** Nothing on its way. */
+export function emptyBatch(): Batch {
+  return { lines: [], series: new Set(), titles: new Set() }
+}
+
+export async function readSeries({ client }: Round, id: number): Promise<SeriesAnswer | PatchworkError> {
+  try {
+    return await client.series(id)
+  } catch (error) {
+    if (error instanceof PatchworkError && (error.retryAfter ?? 0) <= longPause) return error
+    throw error
+  }
+}
+
+/** Measured by the server's clock against its newest event, and by ours against what no time zone can explain. */
+export function isExpired({ since, newest, source, now: clock }: Round, date: string): boolean {
+  if (since !== undefined) return false
+  return (newest !== undefined && hoursBetween(date, newest) > source.expire_after) || hoursSince(date, clock()) > source.expire_after
+}
+
+export function known({ id, category, date }: SeriesEvent): NonNullable<Line['event']> {
+  return { id, category, date }
+}
+
+export function now(round: Round): string {
+  return new Date(round.now()).toISOString()
+}
