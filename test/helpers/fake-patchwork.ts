@@ -182,6 +182,19 @@ export async function startFakePatchwork({ recorded = false } = {}): Promise<Fak
       const mbox = /^\/series\/(\d+)\/mbox\/$/.exec(request?.path ?? '')
       if (mbox !== null && response.status === 200) seriesMboxes.set(Number(mbox[1]), response.text!)
     }
+    for (const one of series.values()) supply(one)
+  }
+
+  /** What was not recorded of a recorded series, made from what was. */
+  function supply(one: FakeSeries): void {
+    const cover = one.cover_letter
+    if (cover !== null) covers.set(cover['id'] as number, { ...cover, project: projectReference, submitter: one.submitter, series: [referenceOf(one)], headers: {}, content: 'Text.' })
+    for (const mail of (seriesMboxes.get(one.id) ?? '').split(/^(?=From patchwork )/m)) {
+      const reference = one.patches.find(({ id }) => mail.includes(`\nX-Patchwork-Id: ${id as number}\n`))
+      if (reference === undefined || patches.has(reference['id'] as number)) continue
+      const start = mail.search(/^diff --git /m)
+      patches.set(reference['id'] as number, { ...reference, project: projectReference, submitter: one.submitter, series: [referenceOf(one)], headers: {}, content: mail.slice(mail.indexOf('\n\n') + 2, start).trim(), diff: mail.slice(start).trimEnd() + '\n' })
+    }
   }
 
   /** The fake's clock: naive, strictly rising, after everything recorded. */

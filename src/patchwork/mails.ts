@@ -1,0 +1,53 @@
+import type { Series } from '../model/request.ts'
+import type { PatchworkClient } from './client.ts'
+
+/** The mail of each patch by the patch's id: bytes, since a mail has no one charset. */
+export type Mails = ReadonlyMap<number, Buffer>
+
+type Reader = Pick<PatchworkClient, 'seriesMbox' | 'patchMbox' | 'patch' | 'cover'>
+
+/**
+ * Fetches the mails of a series: in one request where the server's mbox holds exactly the patches that we know of, else
+ * one by one, since an mbox has no real borders (a mail may quote another one) and an incomplete series has gaps.
+ * @throws {PatchworkError}
+ */
+export async function fetchMails(client: Reader, { id, patches }: Series): Promise<Mails> {
+  const parts = splitMbox(await client.seriesMbox(id))
+  const expected = patches.map((patch) => patch.id)
+  if (parts.size === expected.length && expected.every((patch) => parts.has(patch))) return parts
+  const mails = new Map<number, Buffer>()
+  for (const patch of expected) mails.set(patch, await client.patchMbox(patch))
+  return mails
+}
+
+/** The mails of an mbox as Patchwork writes it, by the header X-Patchwork-Id. */
+export function splitMbox(mbox: Buffer): Map<number, Buffer> {
+  const mails = mbox.toString('latin1').split(/^(?=From patchwork \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n)/m)
+  return new Map(
+    mails.flatMap((mail) => {
+      const id = /^X-Patchwork-Id: (\d+)$/m.exec(headOf(mail))?.[1]
+      return id === undefined ? [] : [[Number(id), Buffer.from(mail, 'latin1')]]
+    }),
+  )
+}
+
+/** The commit that the sender says the series is based on: https://git-scm.com/docs/git-format-patch#_base_tree_information */
+export async function baseCommitOf(client: Reader, series: Series, mails: Mails): Promise<string | undefined> {
+  const cover = series.cover === undefined ? '' : await client.cover(series.cover.id)
+  const texts = [cover, ...[...mails.values()].map((mail) => mail.toString('latin1'))]
+  return texts.map((text) => /^base-commit: ([0-9a-f]{40}(?:[0-9a-f]{24})?)\s*$/m.exec(text)?.[1]).find((commit) => commit !== undefined)
+}
+
+/**
+ * The mail with the diff as the server's API keeps it, or undefined where it is the same as the mail's own: in the mbox
+ * carriage returns are lost. The head of the mail says who wrote it and when.
+ */
+export async function mailWithDiff(client: Reader, patch: number, mail: Buffer): Promise<Buffer | undefined> {
+  const { content, diff } = await client.patch(patch)
+  if (diff === null || mail.includes(diff.trimEnd())) return undefined
+  return Buffer.concat([Buffer.from(`${headOf(mail.toString('latin1'))}\n\n`, 'latin1'), Buffer.from(`${content ?? ''}\n\n${diff}`)])
+}
+
+function headOf(mail: string): string {
+  return mail.slice(0, mail.indexOf('\n\n'))
+}
