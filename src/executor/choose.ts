@@ -9,10 +9,15 @@ export const executorEnvironment = {
   TREE_KILL: v.optional(v.picklist(['auto', 'group']), 'auto'),
 }
 
-export type ExecutorSettings = { treeKill: 'auto' | 'group' }
+export interface ExecutorSettings {
+  treeKill: 'auto' | 'group'
+  /** Host directories that isolated runs may not see: Quern's home and checkout. */
+  hidden: string[]
+}
 
 /** The executor of that name. One is opened for each name and used for all runs of a process. */
-export function chooseExecutor(name: ExecutorName, settings: ExecutorSettings): Executor {
-  if (name === 'shell') return openShell(settings.treeKill)
+export async function chooseExecutor(name: ExecutorName, { treeKill, hidden }: ExecutorSettings): Promise<Executor> {
+  if (name === 'shell') return openShell(treeKill)
+  if (name === 'sandbox') return (await import('./sandbox.ts')).openSandbox({ hidden })
   throw new Error(`the executor ${name} does not exist`)
 }

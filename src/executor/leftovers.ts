@@ -1,3 +1,4 @@
+import { removeLeftGroups } from './limit-group.ts'
 import { killMarked } from './processes.ts'
 
 /**
@@ -6,5 +7,7 @@ import { killMarked } from './processes.ts'
  * @returns how many processes it killed
  */
 export async function endLeftovers(homeId: string): Promise<number> {
-  return killMarked(homeId)
+  const killed = await killMarked(homeId)
+  removeLeftGroups(homeId)
+  return killed
 }

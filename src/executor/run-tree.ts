@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
+import type { Writable } from 'node:stream'
 import { isCode } from '../disk/read.ts'
 import type { Ending, Execution } from './executor.ts'
 import { openOutputSlot, type OutputSlot } from './output-slot.ts'
@@ -17,6 +18,10 @@ export interface Tree {
    */
   holders: 0 | 2
   notes: string[]
+  /** Descriptors that the command finds as 4, 5 and so on. */
+  files?: number[]
+  /** Called with the first process, which waits until descriptor 3 gives it a line; what it returns is called at the end. */
+  prepare?: (pid: number) => Promise<{ end(): void }>
 }
 
 /** Slots that no run uses just now. There are never more than ran at once. */
@@ -33,11 +38,14 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
     slot = idle.pop() ?? openOutputSlot()
     slot.listen(execution.output)
     const child = start(tree, slot)
-    const { stopped, code, signalled } = await watch(child, tree, execution, signal)
+    const watched = watch(child, tree, execution, signal)
+    const prepared = tree.prepare && (await prepare(child, tree.prepare))
+    const { stopped, code, signalled } = await watched
+    prepared?.end()
     const certain = tree.holders > 0 && signalled === null
     if (!certain) await endRest(child.pid!, execution.id)
     slot.drain()
-    const complaint = code === 0 ? '' : launchFailure(slot.takeComplaints())
+    const complaint = code === 0 ? '' : (prepared?.failure ?? slot.takeComplaints())
     if (certain) idle.push(slot)
     else slot.close()
     return { ...endingOf(stopped, exitCode(code, signalled), complaint), ...(tree.notes.length > 0 && { notes: tree.notes }) }
@@ -48,9 +56,25 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
 }
 
 /** A session of its own keeps the run away from the terminal that a person may have started the builder on. */
-function start({ command, directory, env, holders }: Tree, slot: OutputSlot): ChildProcess {
+function start({ command, directory, env, holders, files = [], prepare }: Tree, slot: OutputSlot): ChildProcess {
   const stderr = holders === 0 ? slot.descriptor : slot.complaints
-  return spawn(command[0]!, command.slice(1), { cwd: directory, env, detached: true, stdio: ['ignore', slot.descriptor, stderr] })
+  const more = files.length > 0 || prepare !== undefined ? [prepare === undefined ? ('ignore' as const) : ('pipe' as const), ...files] : []
+  return spawn(command[0]!, command.slice(1), { cwd: directory, env, detached: true, stdio: ['ignore', slot.descriptor, stderr, ...more] })
+}
+
+/** Lets the first process go on once it is prepared, or ends it with the reason why it could not be. */
+async function prepare(child: ChildProcess, work: (pid: number) => Promise<{ end(): void }>): Promise<{ end(): void; failure?: string }> {
+  const gate = child.stdio[3] as Writable
+  gate.on('error', () => {})
+  try {
+    if (child.pid === undefined) return { end: () => {} }
+    const prepared = await work(child.pid)
+    gate.end('go\n')
+    return prepared
+  } catch (error) {
+    gate.destroy()
+    return { end: () => {}, failure: (error as Error).message }
+  }
 }
 
 /** A missing directory and a missing program are the same ENOENT to spawn. */
@@ -119,11 +143,6 @@ function killTree(first: number, holders: number): void {
 async function endRest(first: number, id: string): Promise<void> {
   send('SIGKILL', -first)
   await killMarked(id)
-}
-
-/** What the programs around the script said when they could not start it. The shell that is process 1 also names signals there. */
-function launchFailure(complaints: string): string {
-  return complaints.split('\n').filter((line) => /^(setpriv|unshare|prlimit|bwrap|sh|\/\S+): /.test(line)).join('; ')
 }
 
 /** An exit code as a shell tells it. */

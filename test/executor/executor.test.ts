@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Executor } from '../../src/executor/executor.ts'
 import { openShell } from '../../src/executor/shell.ts'
+import { openSandbox } from '../../src/executor/sandbox.ts'
 import { treeKiller } from '../../src/executor/tree-killer.ts'
 import { bareEnvironment, runScript } from '../helpers/run-script.ts'
 
@@ -12,6 +13,7 @@ import { bareEnvironment, runScript } from '../helpers/run-script.ts'
 const executors: { name: string; open: () => Executor; holdsAll: boolean }[] = [
   { name: `shell (${treeKiller('auto').kind})`, open: () => openShell('auto'), holdsAll: treeKiller('auto').kind !== 'group' },
   { name: 'shell (group)', open: () => openShell('group'), holdsAll: false },
+  { name: 'sandbox', open: () => openSandbox({ hidden: [] }), holdsAll: true },
 ]
 
 /** A process that leaves its group, its session and its parent, and writes its beats into the workspace. */

@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process'
+import { findProgram } from './find-program.ts'
+
+/**
+ * Gives the tree to a user and group. Links are changed themselves, never followed. Called only while nothing runs that
+ * could write there, so a path cannot change meaning between look and change.
+ * A file with several names is left alone: one of them may be outside, as with a clone that shares its objects with a
+ * mirror, and to own it would be to own the other too.
+ * @throws where find or chown fails
+ */
+export async function handOver(directory: string, uid: number, gid: number): Promise<void> {
+  await run('find', [directory, '-xdev', '!', '(', '-type', 'f', '-links', '+1', ')', '-exec', 'chown', '--no-dereference', `${uid}:${gid}`, '{}', '+'])
+}
+
+/** Takes the tree back, files with several names included: inside, a file can only be linked from where the run may write. */
+export async function takeBack(directory: string, uid: number, gid: number): Promise<void> {
+  await run('chown', ['--recursive', '--no-dereference', '-P', `${uid}:${gid}`, directory])
+}
+
+function run(name: string, options: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(findProgram(name) ?? name, options, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
+    let complaint = ''
+    child.stderr.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 500)))
+    child.on('error', reject)
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`changing the owner of ${options.at(-1) === '+' ? options[0] : options.at(-1)} with ${name}: ${complaint.trim()}`))))
+  })
+}

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findProgram } from './find-program.ts'
+import { send } from './processes.ts'
+
+/** A way to the outside world for a network namespace, without this host's loopback. */
+export interface IsolatedNetwork {
+  /** Stands before the command: it gets a network namespace and waits there for a line on descriptor 3. */
+  prefix: string[]
+  /** Connects the namespace of that process. @throws where it cannot; `end` of the result takes the connection down */
+  connect(pid: number, mark: string): Promise<{ end(): void }>
+}
+
+const waitForLine = 'read -r line <&3 && exec 3<&- && exec "$@"'
+
+/** Milliseconds a connection may take. */
+const patience = 10_000
+
+/** slirp4netns, else pasta; undefined where neither is installed. */
+export function isolatedNetwork(): IsolatedNetwork | undefined {
+  const [slirp, pasta, unshare] = ['slirp4netns', 'pasta', 'unshare'].map(findProgram)
+  const own = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user']
+  const command = slirp !== undefined ? slirpCommand(slirp) : pasta !== undefined ? pastaCommand(pasta) : undefined
+  if (command === undefined || unshare === undefined) return undefined
+  return {
+    prefix: [unshare, ...own, '--net', findProgram('sh') ?? '/bin/sh', '-c', waitForLine, 'sh'],
+    connect: (pid, mark) => connect(command(pid), pid, mark),
+  }
+}
+
+/** It ends by itself when descriptor 4 closes, thus with the builder. */
+function slirpCommand(slirp: string): (pid: number) => string[] {
+  const namespaces = (pid: number) => [...(process.getuid?.() === 0 ? [] : [`--userns-path=/proc/${pid}/ns/user`]), '--netns-type=path', `/proc/${pid}/ns/net`]
+  return (pid) => [slirp, '--configure', '--mtu=65520', '--disable-host-loopback', '--exit-fd=4', ...namespaces(pid), 'tap0']
+}
+
+/** No mapping of the gateway to the host, and no port of either side on the other. */
+function pastaCommand(pasta: string): (pid: number) => string[] {
+  return (pid) => [pasta, '--foreground', '--config-net', '--no-map-gw', '-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--dns-forward', '10.0.2.3', '--ns-ifname', 'tap0', String(pid)]
+}
+
+async function connect([command, ...options]: string[], pid: number, mark: string): Promise<{ end(): void }> {
+  const deadline = Date.now() + patience
+  await until(() => read(pid, 'comm') === 'sh\n', deadline)
+  const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'pipe'] })
+  let failure: string | undefined
+  child.on('error', (error) => (failure = error.message))
+  child.on('exit', (code) => (failure = `exit code ${code}`))
+  // A route to everywhere, 0.0.0.0 in the second column, is what both programs set last.
+  await until(() => failure !== undefined || /^tap0\t00000000\t/m.test(read(pid, 'net/route')), deadline)
+  const end = () => void (child.pid !== undefined && failure === undefined && send('SIGKILL', child.pid))
+  if (failure === undefined && Date.now() < deadline) return { end }
+  end()
+  throw new Error(`connecting the sandbox to the network with ${command}: ${failure ?? `no route after ${patience} ms`}`)
+}
+
+async function until(met: () => boolean, deadline: number): Promise<void> {
+  while (!met() && Date.now() < deadline) await sleep(3)
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1')
+  } catch {
+    return ''
+  }
+}

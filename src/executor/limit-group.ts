@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
+import type { Limits } from './executor.ts'
+
+/** A control group that bounds a whole run. */
+export interface LimitGroup {
+  /** `cgroup.procs` files that the first process writes itself into before it becomes the run. */
+  entrances: string[]
+  /** Which limits it really holds; the others need another way, or a word. */
+  holds: Set<Resource>
+  /** Whether the kernel killed something in it for memory. */
+  ranOutOfMemory(): boolean
+  remove(): void
+}
+
+export type Resource = 'memory' | 'processes' | 'cpus'
+
+const resources: { resource: Resource; v1: string; v2: string }[] = [
+  { resource: 'memory', v1: 'memory', v2: 'memory' },
+  { resource: 'processes', v1: 'pids', v2: 'pids' },
+  { resource: 'cpus', v1: 'cpu', v2: 'cpu' },
+]
+
+/**
+ * Makes groups for the limits given, below the builder's own ones where this user may: version 1, version 2 and the
+ * hybrid of both, each controller where it is mounted. Undefined where there is nothing to limit or nowhere to do it.
+ */
+export function makeLimitGroup(id: string, limits: Limits): LimitGroup | undefined {
+  const wanted = resources.filter(({ resource }) => limits[resource] !== undefined)
+  const made = new Map<Resource, string>()
+  for (const { resource, v1, v2 } of wanted) {
+    const path = makeIn(parentsFor(v1, v2), groupName(id))
+    if (path !== undefined && setLimit(path, resource, limits[resource]!)) made.set(resource, path)
+    else if (path !== undefined && ![...made.values()].includes(path)) removeGroup(path)
+  }
+  if (made.size === 0) return undefined
+  const paths = [...new Set(made.values())]
+  return {
+    entrances: paths.map((path) => join(path, 'cgroup.procs')),
+    holds: new Set(made.keys()),
+    ranOutOfMemory: () => countedKills(made.get('memory')) > 0,
+    remove: () => paths.forEach(removeGroup),
+  }
+}
+
+/** Removes the groups that a dead builder of this home left; those with a living process stay. */
+export function removeLeftGroups(homeId: string): void {
+  for (const parent of new Set(resources.flatMap(({ v1, v2 }) => parentsFor(v1, v2)))) {
+    for (const name of orMissing(() => readdirSync(parent)) ?? []) {
+      if (name.startsWith(homePrefix(homeId))) removeGroup(join(parent, name))
+    }
+  }
+}
+
+/** `quern-<home>-<run>`, both hashed: ids hold slashes. */
+function groupName(id: string): string {
+  return `${homePrefix(id.split('/')[0]!)}${hash(id)}`
+}
+
+function homePrefix(homeId: string): string {
+  return `quern-${hash(homeId)}-`
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}
+
+/**
+ * Directories in which a group with this controller may be made, nearest first. In version 1 that is the process's own
+ * group. In version 2 a group that has processes cannot hand on controllers, so it is an ancestor that does.
+ */
+function parentsFor(v1: string, v2: string): string[] {
+  const memberships = (orMissing(() => readFileSync('/proc/self/cgroup', 'utf8')) ?? '').trim().split('\n').map((line) => line.split(':'))
+  const old = memberships.find(([, controllers]) => controllers?.split(',').includes(v1))
+  if (old !== undefined) return [join(mountOf((type, options) => type === 'cgroup' && options.includes(v1)) ?? '', old.slice(2).join(':'))].filter((path) => path.startsWith('/sys/'))
+  const own = memberships.find(([number]) => number === '0')
+  const mount = mountOf((type) => type === 'cgroup2')
+  if (own === undefined || mount === undefined) return []
+  return ancestors(mount, join(mount, own.slice(2).join(':'))).filter((path) => words(join(path, 'cgroup.subtree_control')).includes(v2))
+}
+
+function ancestors(top: string, path: string): string[] {
+  return path === top || !path.startsWith(top) ? [top] : [path, ...ancestors(top, dirname(path))]
+}
+
+/** The mount point of the first file system of that kind: proc_pid_mountinfo(5). */
+function mountOf(fits: (type: string, options: string[]) => boolean): string | undefined {
+  for (const line of (orMissing(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '').split('\n')) {
+    const [before, after] = line.split(' - ')
+    const [type, , options] = after?.split(' ') ?? []
+    if (type !== undefined && fits(type, options?.split(',') ?? [])) return before!.split(' ')[4]
+  }
+  return undefined
+}
+
+function words(path: string): string[] {
+  return (orMissing(() => readFileSync(path, 'utf8')) ?? '').trim().split(/\s+/)
+}
+
+function makeIn(parents: string[], name: string): string | undefined {
+  return parents.map((parent) => join(parent, name)).find((path) => existsSync(path) || succeeds(() => mkdirSync(path)))
+}
+
+function setLimit(path: string, resource: Resource, value: number): boolean {
+  if (resource === 'processes') return write(path, 'pids.max', String(value))
+  if (resource === 'cpus') {
+    if (write(path, 'cpu.max', `${Math.ceil(value * 100_000)} 100000`)) return true
+    return write(path, 'cpu.cfs_period_us', '100000') && write(path, 'cpu.cfs_quota_us', String(Math.ceil(value * 100_000)))
+  }
+  if (write(path, 'memory.max', String(value))) {
+    // Without these a run would go on in swap, and lose one process instead of ending.
+    write(path, 'memory.swap.max', '0')
+    write(path, 'memory.oom.group', '1')
+    return true
+  }
+  const limited = write(path, 'memory.limit_in_bytes', String(value))
+  if (limited) write(path, 'memory.memsw.limit_in_bytes', String(value))
+  return limited
+}
+
+/** Whether the file of that name is there and takes the value. */
+function write(path: string, name: string, value: string): boolean {
+  return existsSync(join(path, name)) && succeeds(() => writeFileSync(join(path, name), value))
+}
+
+function countedKills(path: string | undefined): number {
+  if (path === undefined) return 0
+  const lines = ['memory.events', 'memory.oom_control'].flatMap((name) => (orMissing(() => readFileSync(join(path, name), 'utf8')) ?? '').split('\n'))
+  return Number(lines.find((line) => line.startsWith('oom_kill '))?.split(' ')[1] ?? 0)
+}
+
+/** A group is busy for some milliseconds after its last process has gone; what stays is removed by the next repair. */
+function removeGroup(path: string): void {
+  for (let attempt = 0; attempt < 20 && existsSync(path); attempt += 1) {
+    if (succeeds(() => rmdirSync(path))) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+  }
+}
+
+function succeeds(call: () => void): boolean {
+  try {
+    call()
+    return true
+  } catch {
+    return false
+  }
+}

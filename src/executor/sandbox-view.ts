@@ -1,0 +1,94 @@
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Execution } from './executor.ts'
+
+/** A file whose content bwrap reads from a descriptor. */
+export interface GeneratedFile {
+  path: string
+  descriptor: number
+}
+
+export interface View {
+  execution: Execution
+  generated: GeneratedFile[]
+  /** Host directories that no run may see even below a visible one: Quern's home and checkout. */
+  hidden: string[]
+}
+
+/** Where a run finds its script. */
+export const scriptPath = '/quern/script.sh'
+
+const mebibyte = 1024 * 1024
+
+/** Bytes that fit into a run's /tmp, and as many into its HOME. They are memory of the host. */
+const temporarySize = 2048 * mebibyte
+
+/**
+ * What of /etc compilers, interpreters, git, TLS and DNS read. Nothing that may hold a credential: no shadow, no ssh,
+ * no ssl/private, no gitconfig or npmrc of the host. Accounts, hosts and resolv.conf are generated.
+ */
+const configuration = [
+  'alternatives', 'ca-certificates', 'ca-certificates.conf', 'crypto-policies', 'debian_version', 'fonts', 'gai.conf', 'host.conf',
+  'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'locale.alias', 'locale.conf', 'localtime', 'lsb-release', 'magic', 'maven', 'mime.types',
+  'os-release', 'perl', 'pki/ca-trust', 'pki/tls/cert.pem', 'pki/tls/certs', 'pki/tls/openssl.cnf', 'protocols', 'redhat-release', 'services',
+  'ssl/cert.pem', 'ssl/certs', 'ssl/openssl.cnf', 'terminfo', 'timezone', 'xattr.conf',
+]
+
+/** Arguments of bwrap that make the files a run sees, as in bwrap(1). Later ones lie over earlier ones. */
+export function viewArguments({ execution, generated, hidden }: View): string[] {
+  const { workspace, mounts = [], env, limits } = execution
+  const size = String(Math.min(temporarySize, limits.memory ?? temporarySize))
+  const writable = (path: string, bytes: string) => ['--perms', '1777', '--size', bytes, '--tmpfs', path]
+  const visible = systemDirectories()
+  return [
+    ...visible.flatMap(asOnHost),
+    ...configuration.map((name) => join('/etc', name)).concat(javaConfiguration()).flatMap((path) => ['--ro-bind-try', path, path]),
+    ...generated.flatMap(({ path, descriptor }) => ['--perms', '0444', '--ro-bind-data', String(descriptor), path]),
+    '--dev', '/dev',
+    '--remount-ro', '/dev',
+    ...writable('/dev/shm', String(256 * mebibyte)),
+    '--proc', '/proc',
+    ...writable('/tmp', size),
+    '--dir', '/var', '--symlink', '../tmp', '/var/tmp',
+    ...(isHome(env['HOME'], workspace) ? [...parents(env['HOME']), ...writable(env['HOME'], size)] : []),
+    ...hidden.filter((path) => isBelowOneOf(path, visible)).flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
+    ...mounts.flatMap(({ from, to, readonly }) => [...parents(to), readonly ? '--ro-bind' : '--bind', from, to]),
+    ...parents(workspace), '--bind', workspace, workspace,
+    // Only now: everything above may need a directory on it. It is memory of the host and bounded by nothing.
+    '--remount-ro', '/',
+    '--chdir', workspace,
+  ]
+}
+
+/** The system's programs and libraries, and this node where it lives somewhere else (nvm, a tarball in /opt or a home). */
+function systemDirectories(): string[] {
+  const system = ['/usr', '/bin', '/sbin', ...readdirSync('/').filter((name) => /^lib\d*$|^libx32$/.test(name)).map((name) => `/${name}`), '/nix/store', '/gnu/store'].filter((path) => existsSync(path))
+  const node = realpathSync(process.execPath)
+  const prefix = dirname(node).endsWith('/bin') ? dirname(dirname(node)) : dirname(node)
+  return isBelowOneOf(node, system) || prefix === '/' ? system : [...system, prefix]
+}
+
+function asOnHost(path: string): string[] {
+  if (lstatSync(path).isSymbolicLink()) return ['--symlink', readlinkSync(path), path]
+  return [...parents(path), '--ro-bind', path, path]
+}
+
+/** Debian's JDKs keep parts of themselves in /etc/java-<version>-openjdk. */
+function javaConfiguration(): string[] {
+  return readdirSync('/etc').filter((name) => /^java(-[\w.-]+)?$/.test(name)).map((name) => `/etc/${name}`)
+}
+
+/** A home of the run's own, except where it lies in a place that the run can write anyway. */
+function isHome(home: string | undefined, workspace: string): home is string {
+  return home !== undefined && home.startsWith('/') && resolve(home) !== '/' && !isBelowOneOf(home, [workspace, '/tmp', '/usr', '/etc', '/proc', '/dev'])
+}
+
+/** bwrap makes missing parents for its own user only. */
+function parents(path: string): string[] {
+  const above = dirname(path)
+  return above === '/' ? [] : [...parents(above), '--perms', '0755', '--dir', above]
+}
+
+function isBelowOneOf(path: string, directories: string[]): boolean {
+  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`))
+}

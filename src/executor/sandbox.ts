@@ -1,0 +1,201 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { environmentFile } from './environment-file.ts'
+import type { Ending, Execution, Executor, Limits } from './executor.ts'
+import { findProgram } from './find-program.ts'
+import { openContent, systemFiles } from './generated-files.ts'
+import { handOver, takeBack } from './hand-over.ts'
+import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
+import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts'
+import { runTree, type Tree } from './run-tree.ts'
+import { scriptPath, viewArguments } from './sandbox-view.ts'
+
+export interface SandboxSettings {
+  /** Host directories that no run may see: Quern's home and checkout. */
+  hidden: string[]
+}
+
+/**
+ * Bubblewrap: the host's programs read-only, a workspace and a private /tmp and HOME to write, and nothing else.
+ * As root, a run has a user id of its own that owns nothing on the host, and the workspace is handed to it and taken
+ * back; as an ordinary user it has that user's id, in a user namespace, and sees none of the user's files.
+ * It is never weakened: where a part of it is missing here, the run is errored.
+ */
+export function openSandbox({ hidden }: SandboxSettings): Executor {
+  closeInherited()
+  const places = hidden.map(realPath)
+  return {
+    execute: async (execution, signal) => {
+      const missing = whatIsMissing(execution)
+      if (missing !== undefined) return { verdict: 'errored', reason: missing }
+      if (signal.aborted) return { verdict: 'cancelled' }
+      return isRoot() ? asStranger(execution, signal, places) : inside({ execution, signal, hidden: places, uid: process.getuid!() })
+    },
+  }
+}
+
+interface Inside {
+  execution: Execution
+  signal: AbortSignal
+  hidden: string[]
+  uid: number
+}
+
+/** User ids far above those of accounts and of the ranges given to containers. Each run at one time has another. */
+const firstStranger = 2_000_000_000
+
+const strangers = new Set<number>()
+
+/** With a user id that nothing else on this host has. */
+async function asStranger(execution: Execution, signal: AbortSignal, hidden: string[]): Promise<Ending> {
+  let uid = firstStranger
+  while (strangers.has(uid)) uid += 1
+  strangers.add(uid)
+  try {
+    await handOver(execution.workspace, uid, uid)
+    const ending = await inside({ execution, signal, hidden, uid })
+    await takeBack(execution.workspace, 0, 0)
+    return ending
+  } catch (error) {
+    return { verdict: 'errored', reason: (error as Error).message }
+  } finally {
+    strangers.delete(uid)
+  }
+}
+
+async function inside({ execution, signal, hidden, uid }: Inside): Promise<Ending> {
+  const files: number[] = []
+  const group = makeLimitGroup(execution.id, execution.limits)
+  try {
+    const account = { uid, gid: isRoot() ? uid : process.getgid!() }
+    const contents = { ...systemFiles(account, execution.env['HOME'] ?? '/', execution.network), [environmentPath]: environmentFile({ ...execution.env, QUERN_RUN: execution.id }) }
+    const provide = (path: string, descriptor: number) => ({ path, descriptor: 3 + files.push(descriptor) })
+    const generated = [provide(scriptPath, openSync(execution.script, 'r')), ...Object.entries(contents).map(([path, content]) => provide(path, openContent(content)))]
+    const network = execution.network === 'isolated' ? isolatedNetwork() : undefined
+    const view = viewArguments({ execution, generated, hidden })
+    const ending = await runTree(sandboxTree({ execution, view, files, group, network, uid }), execution, signal)
+    return withRemedy(withReason(ending, group, execution.limits))
+  } catch (error) {
+    return { verdict: 'errored', reason: (error as Error).message }
+  } finally {
+    files.forEach(closeSync)
+    group?.remove()
+  }
+}
+
+const environmentPath = '/quern/environment.sh'
+
+interface Parts {
+  execution: Execution
+  view: string[]
+  files: number[]
+  group: LimitGroup | undefined
+  network: IsolatedNetwork | undefined
+  uid: number
+}
+
+/** From outside in: join the control groups, wait for the network, make the sandbox, drop to the run's user, take its environment, limit, run. */
+function sandboxTree({ execution, view, files, group, network, uid }: Parts): Tree {
+  const { id, limits } = execution
+  const shell = findProgram('sh') ?? '/bin/sh'
+  const join = group === undefined ? [] : [shell, '-c', 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"', 'sh', ...group.entrances, '--']
+  const bubblewrap = [findProgram('bwrap')!, ...namespaceArguments(execution), ...view, '--']
+  const start = [shell, '-c', `. ${environmentPath}; exec "$@" 2>&1`, 'sh', ...limiter(limits, group), findProgram('bash')!, scriptPath]
+  return {
+    command: [...join, ...(network?.prefix ?? []), ...bubblewrap, ...dropping(uid), ...start],
+    directory: '/',
+    env: { PATH: '/usr/bin:/bin', QUERN_RUN: id },
+    holders: 2,
+    notes: notHeld(limits, group),
+    files,
+    ...(network && { prepare: (pid: number) => network.connect(pid, id) }),
+  }
+}
+
+/**
+ * As root there is no user namespace: in one, root inside would be root outside. The three capabilities are those that
+ * setpriv needs to give up all others, and these. An ordinary user's run cannot make namespaces of its own.
+ */
+function namespaceArguments({ network }: Execution): string[] {
+  const spaces = ['--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try', ...(network === 'none' ? ['--unshare-net'] : [])]
+  const rights = isRoot() ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]) : []
+  const user = isRoot() ? [] : ['--unshare-user', ...(bubblewrapHelp().includes('--disable-userns') ? ['--disable-userns'] : [])]
+  return [...spaces, ...user, '--hostname', 'quern', '--die-with-parent', '--new-session', '--cap-drop', 'ALL', ...rights]
+}
+
+function dropping(uid: number): string[] {
+  if (!isRoot()) return []
+  return [findProgram('setpriv')!, '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all']
+}
+
+function limiter({ memory, processes, fileSize }: Limits, group: LimitGroup | undefined): string[] {
+  const options = [
+    ...(memory !== undefined && !group?.holds.has('memory') ? [`--data=${memory}`] : []),
+    // Counted for the run's own user id, or in its own user namespace; also where a control group holds it, as a second fence.
+    ...(processes === undefined ? [] : [`--nproc=${processes}`]),
+    ...(fileSize === undefined ? [] : [`--fsize=${fileSize}`]),
+  ]
+  return options.length === 0 ? [] : [findProgram('prlimit')!, ...options]
+}
+
+function notHeld(limits: Limits, group: LimitGroup | undefined): string[] {
+  const open = (resource: Resource) => limits[resource] !== undefined && !group?.holds.has(resource)
+  return [
+    ...(open('memory') ? ['memory is limited for each process by itself, not for the run as a whole: no control group may be made here'] : []),
+    ...(open('cpus') ? ['CPUs are not limited: no control group may be made here'] : []),
+  ]
+}
+
+function withReason(ending: Ending, group: LimitGroup | undefined, { memory }: Limits): Ending {
+  if (ending.verdict !== 'failed' || !group?.ranOutOfMemory()) return ending
+  return { ...ending, reason: `it needed more than its ${Math.round(memory! / 1024 / 1024)} MiB of memory and was killed` }
+}
+
+function withRemedy(ending: Ending): Ending {
+  if (ending.verdict !== 'errored' || !/^.*bwrap: .*(namespace|uid map|Operation not permitted|No space left)/is.test(ending.reason ?? '')) return ending
+  return { ...ending, reason: `${ending.reason}; this host does not allow user ${process.getuid!()} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root` }
+}
+
+/** What keeps this execution from being isolated here, with the remedy. */
+function whatIsMissing({ network }: Execution): string | undefined {
+  if (process.platform !== 'linux') return `the sandbox needs Linux, this is ${process.platform}: use the container executor`
+  if (findProgram('bwrap') === undefined) return 'bubblewrap is not installed here, and the sandbox is nothing without it: apt-get install bubblewrap'
+  const absent = ['setpriv', 'prlimit', 'bash', 'find', 'chown'].find((name) => findProgram(name) === undefined)
+  if (absent !== undefined) return `${absent} is not installed here: apt-get install util-linux bash findutils coreutils`
+  if (!['--size', '--perms'].every((option) => bubblewrapHelp().includes(option))) return 'bubblewrap is too old here: 0.7 or newer was expected, which bounds a private /tmp (--size)'
+  if (typeof network === 'object') return `the sandbox has no network named ${network.name}: runs with services need the container executor`
+  if (network === 'isolated' && isolatedNetwork() === undefined) return 'a network without this host\'s loopback needs slirp4netns or pasta, and neither is installed here: apt-get install slirp4netns (or passt)'
+  return undefined
+}
+
+let help: string | undefined
+
+function bubblewrapHelp(): string {
+  help ??= spawnSync(findProgram('bwrap')!, ['--help'], { encoding: 'utf8' }).stdout ?? ''
+  return help
+}
+
+/**
+ * Closes descriptors that this process was started with and did not ask for: Node marks the first ones close-on-exec,
+ * but stops at a gap, and what is left would be open inside every sandbox. Node's own all carry the mark (octal 2000000).
+ */
+function closeInherited(): void {
+  if (process.platform !== 'linux') return
+  for (const name of readdirSync('/proc/self/fd').filter((number) => Number(number) > 2)) {
+    try {
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))?.[1]
+      fstatSync(Number(name))
+      if (flags !== undefined && (Number.parseInt(flags, 8) & 0o2000000) === 0) closeSync(Number(name))
+    } catch (error) {
+      if (!['ENOENT', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+}
+
+function realPath(path: string): string {
+  return realpathSync(path)
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}

@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { endLeftovers } from '../../src/executor/leftovers.ts'
+import { markedProcesses } from '../../src/executor/processes.ts'
+import { openShell } from '../../src/executor/shell.ts'
+import { treeKiller } from '../../src/executor/tree-killer.ts'
+import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
+import { startExecution } from '../helpers/start-execution.ts'
+
+const root = process.getuid?.() === 0
+const holdsAll = treeKiller('auto').kind !== 'group'
+if (!holdsAll) console.warn(`skipped: trees that outlive a killed builder, because ${treeKiller('auto').note}; apt-get install util-linux bubblewrap`)
+
+/** Six processes that beat into the workspace: the script, its child, and daemons of every kind. */
+const forest = `
+beat() { while :; do echo $1 >> beats; sleep 0.02; done; }
+export -f beat
+trap '' TERM HUP
+beat child &
+setsid bash -c 'beat session' &
+(bash -c 'beat orphan' &)
+(setsid bash -c 'beat daemon' >/dev/null 2>&1 &)
+env -i setsid bash -c 'while :; do echo bare >> beats; sleep 0.02; done' &
+until [ "$(sort -u beats 2>/dev/null | wc -l)" = 5 ]; do sleep 0.02; done
+touch ready
+wait
+`
+
+test.runIf(holdsAll)('nothing of a run outlives a builder that was killed', async () => {
+  const execution = makeExecution(forest)
+  const { child, ended } = startExecution('shell', execution)
+  await until(() => existsSync(join(execution.workspace, 'ready')))
+  child.kill('SIGKILL')
+  await ended.catch(() => {})
+  await expectQuiet(execution.workspace)
+  expect(markedProcesses(execution.id)).toEqual([])
+})
+
+test.runIf(root && holdsAll)('an ordinary user holds whole trees too, and keeps its own user id inside', async () => {
+  const execution = makeExecution(`id -u; ${forest.replace('wait\n', '')}`)
+  const ending = await startExecution('shell', execution, 65_534).ended
+  expect(ending).toMatchObject({ verdict: 'passed', uid: 65_534, treeKiller: expect.not.stringMatching('group'), output: expect.stringMatching(/^65534\n/) })
+  await expectQuiet(execution.workspace)
+})
+
+test.runIf(root && holdsAll)('nothing of an ordinary user\'s run outlives a builder that was killed', async () => {
+  const execution = makeExecution(forest)
+  const { child, ended } = startExecution('shell', execution, 65_534)
+  await until(() => existsSync(join(execution.workspace, 'ready')))
+  child.kill('SIGKILL')
+  await ended.catch(() => {})
+  await expectQuiet(execution.workspace)
+})
+
+test('leftovers of a home are ended, those of another home and zombies are not looked at', async () => {
+  const start = (id: string) => {
+    const { workspace } = makeExecution('')
+    spawnSync('bash', ['-c', '(setsid bash -c "while :; do echo x >> beats; sleep 0.02; done" >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done'], { cwd: workspace, env: { ...bareEnvironment, QUERN_RUN: id } })
+    return workspace
+  }
+  const home = `home-${process.pid}`
+  const [ours, others] = [start(`${home}/p/1/r`), start(`${home}2/p/1/r`)]
+  expect(await endLeftovers(home)).toBeGreaterThan(0)
+  await expectQuiet(ours)
+  expect(markedProcesses(`${home}2`).length).toBeGreaterThan(0)
+  await endLeftovers(`${home}2`)
+  await expectQuiet(others)
+  expect(await endLeftovers(home)).toBe(0)
+})
+
+test('a program that holds the tree and fails makes the run errored, in its words', async () => {
+  const limits = { timeout: 10_000, grace: 500, memory: 1 }
+  const ran = await runScript(openShell('auto'), 'true', { limits })
+  expect(ran.verdict).not.toBe('passed')
+  expect(ran.notes).toEqual(['memory is limited for each process by itself, not for the run as a whole'])
+})
+
+test('an environment larger than the system takes is errored and says so', async () => {
+  const env = { ...bareEnvironment, BIG: 'x'.repeat(3_000_000) }
+  expect(await runScript(openShell('auto'), 'true', { env })).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('environment') })
+})
+
+test.runIf(root && holdsAll)('processes inside see themselves only', async () => {
+  const { output } = await runScript(openShell('auto'), 'ls /proc | grep -c "^[0-9]"')
+  expect(Number(output)).toBeLessThan(8)
+})
+
+async function until(met: () => boolean): Promise<void> {
+  for (let look = 0; !met() && look < 500; look += 1) await sleep(20)
+  expect(met()).toBe(true)
+}
+
+/** Nobody writes beats any more. */
+async function expectQuiet(workspace: string): Promise<void> {
+  await sleep(50)
+  const beats = join(workspace, 'beats')
+  const before = readFileSync(beats).length
+  await sleep(150)
+  expect(readFileSync(beats).length).toBe(before)
+}
