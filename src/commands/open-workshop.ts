@@ -40,7 +40,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     pipelineOf: (request) => choiceFor(config, request).directory,
     settle: async (request) => settle(config, request),
     executor: async (name) => {
-      const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL })
+      const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL, hidden: [home, installation()] })
       executors.set(name, executor)
       return executor
     },

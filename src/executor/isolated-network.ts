@@ -17,11 +17,11 @@ const waitForLine = 'read -r line <&3 && exec 3<&- && exec "$@"'
 /** Milliseconds a connection may take. */
 const patience = 10_000
 
-/** slirp4netns, else pasta; undefined where neither is installed. */
+/** slirp4netns, else, for an ordinary user, pasta, which refuses to serve root. Undefined where neither is installed. */
 export function isolatedNetwork(): IsolatedNetwork | undefined {
   const [slirp, pasta, unshare] = ['slirp4netns', 'pasta', 'unshare'].map(findProgram)
-  const own = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user']
-  const command = slirp !== undefined ? slirpCommand(slirp) : pasta !== undefined ? pastaCommand(pasta) : undefined
+  const own = isRoot() ? [] : ['--user', '--map-current-user']
+  const command = slirp !== undefined ? slirpCommand(slirp) : pasta !== undefined && !isRoot() ? pastaCommand(pasta) : undefined
   if (command === undefined || unshare === undefined) return undefined
   return {
     prefix: [unshare, ...own, '--net', findProgram('sh') ?? '/bin/sh', '-c', waitForLine, 'sh'],
@@ -31,7 +31,7 @@ export function isolatedNetwork(): IsolatedNetwork | undefined {
 
 /** It ends by itself when descriptor 4 closes, thus with the builder. */
 function slirpCommand(slirp: string): (pid: number) => string[] {
-  const namespaces = (pid: number) => [...(process.getuid?.() === 0 ? [] : [`--userns-path=/proc/${pid}/ns/user`]), '--netns-type=path', `/proc/${pid}/ns/net`]
+  const namespaces = (pid: number) => [...(isRoot() ? [] : [`--userns-path=/proc/${pid}/ns/user`]), '--netns-type=path', `/proc/${pid}/ns/net`]
   return (pid) => [slirp, '--configure', '--mtu=65520', '--disable-host-loopback', '--exit-fd=4', ...namespaces(pid), 'tap0']
 }
 
@@ -43,10 +43,12 @@ function pastaCommand(pasta: string): (pid: number) => string[] {
 async function connect([command, ...options]: string[], pid: number, mark: string): Promise<{ end(): void }> {
   const deadline = Date.now() + patience
   await until(() => read(pid, 'comm') === 'sh\n', deadline)
-  const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'pipe'] })
+  const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe'] })
   let failure: string | undefined
+  let complaint = ''
+  child.stderr!.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
   child.on('error', (error) => (failure = error.message))
-  child.on('exit', (code) => (failure = `exit code ${code}`))
+  child.on('exit', (code) => (failure = `exit code ${code}, ${complaint.trim().replaceAll('\n', ', ')}`))
   // A route to everywhere, 0.0.0.0 in the second column, is what both programs set last.
   await until(() => failure !== undefined || /^tap0\t00000000\t/m.test(read(pid, 'net/route')), deadline)
   const end = () => void (child.pid !== undefined && failure === undefined && send('SIGKILL', child.pid))
@@ -65,4 +67,8 @@ function read(pid: number, file: string): string {
   } catch {
     return ''
   }
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
 }

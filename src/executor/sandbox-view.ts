@@ -42,8 +42,8 @@ export function viewArguments({ execution, generated, hidden }: View): string[] 
   const visible = systemDirectories()
   return [
     ...visible.flatMap(asOnHost),
-    ...configuration.map((name) => join('/etc', name)).concat(javaConfiguration()).flatMap((path) => ['--ro-bind-try', path, path]),
-    ...generated.flatMap(({ path, descriptor }) => ['--perms', '0444', '--ro-bind-data', String(descriptor), path]),
+    ...configuration.map((name) => join('/etc', name)).concat(javaConfiguration()).flatMap((path) => [...parents(path), '--ro-bind-try', path, path]),
+    ...generated.flatMap(({ path, descriptor }) => [...parents(path), '--perms', '0444', '--ro-bind-data', String(descriptor), path]),
     '--dev', '/dev',
     '--remount-ro', '/dev',
     ...writable('/dev/shm', String(256 * mebibyte)),

@@ -164,7 +164,7 @@ function whatIsMissing({ network }: Execution): string | undefined {
   if (absent !== undefined) return `${absent} is not installed here: apt-get install util-linux bash findutils coreutils`
   if (!['--size', '--perms'].every((option) => bubblewrapHelp().includes(option))) return 'bubblewrap is too old here: 0.7 or newer was expected, which bounds a private /tmp (--size)'
   if (typeof network === 'object') return `the sandbox has no network named ${network.name}: runs with services need the container executor`
-  if (network === 'isolated' && isolatedNetwork() === undefined) return 'a network without this host\'s loopback needs slirp4netns or pasta, and neither is installed here: apt-get install slirp4netns (or passt)'
+  if (network === 'isolated' && isolatedNetwork() === undefined) return 'a network without this host\'s loopback needs slirp4netns, which is not installed here (pasta serves ordinary users only): apt-get install slirp4netns'
   return undefined
 }
 

@@ -1,0 +1,253 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { findProgram } from '../../src/executor/find-program.ts'
+import { openSandbox } from '../../src/executor/sandbox.ts'
+import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
+import { startExecution } from '../helpers/start-execution.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+/** Each test plays a hostile job. What it may say is only what it could find out; what counts is what it could do. */
+const root = process.getuid?.() === 0
+const installed = findProgram('bwrap') !== undefined
+if (!installed) console.warn('skipped: the sandbox against hostile jobs, because bubblewrap is not installed: apt-get install bubblewrap')
+if (!root) console.warn('skipped: the sandbox of a builder that runs as root, because this is not root')
+
+const sandbox = openSandbox({ hidden: [] })
+const attack = test.runIf(installed)
+const attackOnRoot = test.runIf(installed && root)
+
+attack('homes, environment.sh, keys, other users\' files and the host\'s /tmp cannot be read', async () => {
+  const home = tempDir()
+  chmodSync(home, 0o755)
+  writeFileSync(join(home, 'environment.sh'), 'export SECRET="not-a-real-secret"', { mode: 0o644 })
+  const places = [home, '/root', '/home', '/etc/shadow', '/etc/ssh', '/etc/ssl/private', '/etc/gitconfig.d', '/var/lib', '/var/log', '/run', '/sys', '/boot', '/srv', '/mnt', '/media', process.cwd()]
+  const { output } = await runScript(sandbox, `for p in ${places.join(' ')}; do [ -z "$(ls -A $p 2>/dev/null)" ] || echo "$p: $(ls -A $p | head -3)"; done; cat ${home}/environment.sh; grep -rs not-a-real-secret /tmp /etc /home /root`)
+  const inside = dirname(makeExecution('').workspace)
+  expect(output).not.toContain('not-a-real-secret')
+  expect(output.split('\n').filter((line) => line !== '' && !line.startsWith('cat: ') && !inside.startsWith(line.split(':')[0]!))).toEqual([])
+})
+
+attack('a hidden directory below a visible one is empty', async () => {
+  const { output, verdict } = await runScript(openSandbox({ hidden: ['/usr/share/doc'] }), 'ls -A /usr/share/doc | wc -l; touch /usr/share/doc/x')
+  expect({ output: output.split('\n')[0], verdict }).toEqual({ output: '0', verdict: 'failed' })
+})
+
+attack('nothing outside the workspace, /tmp and HOME can be written', async () => {
+  const env = { ...bareEnvironment, HOME: '/home/quern' }
+  const { output } = await runScript(sandbox, 'for d in / /usr /usr/bin /etc /dev /quern /proc/sys/kernel /var /lib /home /home/quern /tmp /dev/shm .; do touch $d/quern-was-here 2>/dev/null && echo $d; done; echo x 2>/dev/null > /proc/sys/kernel/hostname && echo sysctl; echo b 2>/dev/null > /proc/sysrq-trigger && echo sysrq', { env })
+  expect(output.trim().split('\n')).toEqual(['/home/quern', '/tmp', '/dev/shm', '.'])
+  expect(existsSync('/usr/bin/quern-was-here') || existsSync('/tmp/quern-was-here')).toBe(false)
+})
+
+attack('there are no capabilities, no way to get any, and nothing to remount', async () => {
+  const { output } = await runScript(sandbox, `grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status; for o in remount,rw,bind remount,rw; do mount -o $o / && echo remounted; mount -o $o /usr && echo remounted; done; umount /tmp && echo unmounted; unshare -m true && echo unshared; unshare -Um mount -o remount,rw,bind /usr && echo unshared-user; setpriv --reuid 0 true && echo became-root; chroot / true && echo chrooted; mknod sda b 8 0 && echo mknod`)
+  expect(output.match(/^(Cap|NoNew).*$/gm)).toEqual(['CapInh', 'CapPrm', 'CapEff', 'CapAmb'].map((name) => `${name}:\t0000000000000000`).concat('NoNewPrivs:\t1'))
+  expect(output).not.toMatch(/^(remounted|unmounted|unshared|unshared-user|became-root|chrooted|mknod)$/m)
+})
+
+attackOnRoot('a root builder\'s run has a user id that owns nothing here', async () => {
+  const { output } = await runScript(sandbox, 'id -u; id -G; whoami; echo 1 2>/dev/null > /proc/1/comm && echo wrote')
+  const [uid, groups, name, ...rest] = output.trim().split('\n')
+  expect(Number(uid)).toBeGreaterThanOrEqual(2_000_000_000)
+  expect({ groups, name, rest }).toEqual({ groups: uid, name: 'quern', rest: [] })
+})
+
+attack('an environment that poisons programs is not loaded into the jailer', async () => {
+  const { workspace, ...execution } = makeExecution('true')
+  const library = join(workspace, 'evil.so')
+  const source = join(workspace, 'evil.c')
+  writeFileSync(source, '#include <stdio.h>\n#include <unistd.h>\n#include <fcntl.h>\n__attribute__((constructor)) static void f(void) { int d = open("loaded", O_WRONLY | O_CREAT | O_APPEND, 0666); char b[64]; int n = snprintf(b, 64, "%d\\n", geteuid()); write(d, b, n); close(d); if (getppid() == 0 || access("/etc/shadow", F_OK) == 0) { d = open("outside", O_WRONLY | O_CREAT, 0666); close(d); } }\n')
+  if (spawnSync('cc', ['-shared', '-fPIC', '-o', library, source]).status !== 0) return console.warn('skipped: a poisoned environment, because there is no C compiler: apt-get install gcc')
+  const { verdict } = await runScript(sandbox, 'true', { ...execution, workspace, script: execution.script, env: { ...bareEnvironment, LD_PRELOAD: library, BASH_ENV: '/dev/null', ENV: '/dev/null' } })
+  expect(verdict).toBe('passed')
+  const users = new Set(readFileSync(join(workspace, 'loaded'), 'utf8').trim().split('\n').map(Number))
+  expect(users.has(0)).toBe(false)
+  expect(existsSync(join(workspace, 'outside'))).toBe(false)
+})
+
+attack('without network neither the host\'s loopback, nor its addresses, nor its abstract sockets are there', async () => {
+  const port = await listen({ port: 0, host: '0.0.0.0' })
+  const name = `quern-test-${process.pid}`
+  await listen({ path: `\0${name}` })
+  const { output } = await runScript(sandbox, probe([['127.0.0.1', port], ...ownAddresses().map((address): [string, number] => [address, port])]) + `node -e "require('net').connect('\\0${name}').on('connect',()=>{console.log('reached abstract');process.exit()}).on('error',(e)=>console.log(e.code))"; ls /sys/class/net 2>/dev/null; grep -c : /proc/net/dev`)
+  expect(output).not.toContain('reached')
+  expect(output.trim().split('\n').at(-1)).toBe('1')
+})
+
+attack('its own loopback works', async () => {
+  const { output } = await runScript(sandbox, `node -e "const s=require('net').createServer((c)=>c.end('x')).listen(0,'127.0.0.1',()=>require('net').connect(s.address().port,'127.0.0.1').on('data',()=>{console.log('answered');process.exit()}))"`)
+  expect(output).toBe('answered\n')
+})
+
+attack('the network of a trusted run is the host\'s', async () => {
+  const port = await listen({ port: 0, host: '127.0.0.1' })
+  expect((await runScript(sandbox, probe([['127.0.0.1', port]]), { network: 'host' })).output).toContain('reached')
+})
+
+const slirp = findProgram('slirp4netns') ?? findProgram('pasta')
+if (slirp === undefined) console.warn('skipped: a granted network, because neither slirp4netns nor pasta is installed: apt-get install slirp4netns')
+
+test.runIf(installed && slirp !== undefined)('a granted network leads out, but not to the host\'s loopback', async () => {
+  const loopback = await listen({ port: 0, host: '127.0.0.1' })
+  const everywhere = await listen({ port: 0, host: '0.0.0.0' })
+  const gateways: [string, number][] = ['127.0.0.1', '10.0.2.2', '10.0.2.1', '10.0.2.3', 'host.containers.internal'].flatMap((host): [string, number][] => [[host, loopback], [host, everywhere]])
+  const outside = ownAddresses().map((address): [string, number] => [address, everywhere])
+  const { output, verdict, reason } = await runScript(sandbox, probe(gateways) + 'echo ---\n' + probe(outside), { network: 'isolated' })
+  expect({ verdict, reason }).toEqual({ verdict: 'passed', reason: undefined })
+  const [inwards, outwards] = output.split('---\n')
+  expect(inwards).not.toContain('reached')
+  if (outside.length > 0) expect(outwards).toContain('reached')
+})
+
+attack('a fork bomb stays in its run', async () => {
+  const bomb = 'b() { b | b & }; for i in 1 2 3 4 5 6 7 8; do b 2>/dev/null; done; sleep 0.5; echo still here'
+  const limits = { timeout: 2000, grace: 200, processes: 60 }
+  const count = () => spawnSync('ps', ['-e', '--no-headers'], { encoding: 'utf8' }).stdout.split('\n').length
+  const before = count()
+  let most = 0
+  const watch = setInterval(() => (most = Math.max(most, count())), 100)
+  const [bombed, other] = await Promise.all([runScript(sandbox, bomb, { limits }), sleep(300).then(() => runScript(sandbox, 'for i in 1 2 3 4 5; do /bin/true || exit 1; done; echo fine', { limits }))])
+  clearInterval(watch)
+  expect(most - before).toBeLessThan(200)
+  expect(other).toMatchObject({ verdict: 'passed', output: 'fine\n' })
+  expect(bombed.verdict).not.toBe('errored')
+  await sleep(100)
+  expect(count() - before).toBeLessThan(30)
+})
+
+attack('2 GB of memory are not given where 256 MiB are allowed, and the record says how that is held', async () => {
+  const hungry = `node -e "const a=[];for(let i=0;i<64;i++){a.push(Buffer.alloc(32<<20,1))};console.log('got all')"`
+  const { verdict, output, reason, notes } = await runScript(sandbox, hungry, { limits: { timeout: 20_000, grace: 200, memory: 256 * 1024 * 1024 } })
+  expect(verdict).toBe('failed')
+  expect(output).not.toMatch(/^got all/m)
+  expect(reason ?? notes?.join()).toContain('memory')
+})
+
+attack('/tmp is bounded', async () => {
+  const limits = { timeout: 20_000, grace: 200, memory: 64 * 1024 * 1024 }
+  const { verdict } = await runScript(sandbox, 'head -c 200000000 /dev/zero > /tmp/big', { limits })
+  expect(verdict).toBe('failed')
+})
+
+attack('processes outside can be neither seen, signalled nor traced', async () => {
+  const victim = spawn('sleep', ['60'], { stdio: 'ignore' })
+  onTestFinished(() => void victim.kill('SIGKILL'))
+  const { output } = await runScript(sandbox, `kill -9 ${victim.pid} 2>/dev/null && echo killed; kill -9 -1; ls -d /proc/${victim.pid} 2>/dev/null; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c ^VITEST; ls /proc/*/root/root 2>/dev/null; cat /proc/1/environ`)
+  expect(output).not.toContain('killed')
+  expect(output).not.toContain(`/proc/${victim.pid}`)
+  expect(victim.exitCode ?? victim.signalCode).toBe(null)
+})
+
+attack('there is no terminal to type into', async () => {
+  const { output } = await runScript(sandbox, 'exec 5<>/dev/tty && echo terminal; [ "$(ps -o sid= -p $$ | tr -d " ")" != 0 ] && echo own session')
+  expect(output).not.toMatch(/^terminal$/m)
+  expect(output).toContain('own session')
+})
+
+attack('no descriptor of the builder is open inside', async () => {
+  const { output } = await runScript(sandbox, 'for f in /proc/self/fd/*; do readlink $f; done; ls -l /proc/1/fd 2>/dev/null | grep -E "quern-(test|file)|lock"')
+  const open = output.trim().split('\n').filter((line) => line !== '/dev/null' && !/^\/tmp\/quern-output-.*\(deleted\)$/.test(line) && !line.startsWith('/quern/script.sh'))
+  expect(open).toEqual([])
+})
+
+attack('hooks, fsmonitor and configuration planted in .git are run by nobody outside', async () => {
+  const marker = join(tempDir(), 'ran-outside')
+  const script = `git init -q . && git config core.fsmonitor '/bin/sh -c "touch ${marker}"' && git config core.hooksPath hooks && mkdir hooks && for h in post-checkout pre-commit post-index-change; do printf '#!/bin/sh\\ntouch ${marker}\\n' > hooks/$h; chmod +x hooks/$h; done; echo planted`
+  const { output } = await runScript(sandbox, script, { env: { ...bareEnvironment, HOME: '/home/quern' } })
+  expect(output).toBe('planted\n')
+  expect(existsSync(marker)).toBe(false)
+})
+
+attackOnRoot('links do not make the workspace\'s return give away anything else', async () => {
+  const outside = join(tempDir(), 'outside')
+  mkdirSync(join(outside, 'deep'), { recursive: true })
+  writeFileSync(join(outside, 'file'), 'x')
+  spawnSync('chown', ['-R', '1234:1234', outside])
+  const { workspace } = await runScript(sandbox, `ln -s ${outside} directory; ln -s ${outside}/file file; ln -s / root; ln -s . loop; mkdir -p a/b; ln -s ../../.. a/b/up; cp /bin/true suid; chmod 6755 suid`)
+  expect([outside, join(outside, 'deep'), join(outside, 'file')].map((path) => statSync(path).uid)).toEqual([1234, 1234, 1234])
+  expect(['directory', 'file', 'root', 'loop', 'a/b/up', 'suid', '.'].map((name) => lstatSync(join(workspace, name)).uid)).toEqual([0, 0, 0, 0, 0, 0, 0])
+  expect(lstatSync(join(workspace, 'suid')).mode & 0o6000).toBe(0)
+})
+
+attackOnRoot('links that were in the workspace before, hard ones too, hand nothing else to the run', async () => {
+  const execution = makeExecution('')
+  const mirror = join(tempDir(), 'object')
+  writeFileSync(mirror, 'shared with the mirror', { mode: 0o644 })
+  linkSync(mirror, join(execution.workspace, 'object'))
+  symlinkSync(mirror, join(execution.workspace, 'link'))
+  const { output } = await runScript(sandbox, 'cat object; echo changed 2>/dev/null > object; chmod 777 object 2>/dev/null; stat -c %u object', { workspace: execution.workspace })
+  expect(output).toBe('shared with the mirror0\n')
+  expect(readFileSync(mirror, 'utf8')).toBe('shared with the mirror')
+  expect(statSync(mirror).uid).toBe(0)
+})
+
+attack('a daemon does not outlive its run, nor a builder that was killed', async () => {
+  const daemon = "(setsid env -i bash -c 'while :; do echo x >> beats; sleep 0.02; done' >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done; touch ready; sleep 60"
+  const execution = makeExecution(daemon)
+  const { child, ended } = startExecution('sandbox', execution)
+  for (let look = 0; look < 500 && !existsSync(join(execution.workspace, 'ready')); look += 1) await sleep(20)
+  expect(existsSync(join(execution.workspace, 'ready'))).toBe(true)
+  child.kill('SIGKILL')
+  await ended.catch(() => {})
+  await sleep(100)
+  const before = readFileSync(join(execution.workspace, 'beats')).length
+  await sleep(200)
+  expect(readFileSync(join(execution.workspace, 'beats')).length).toBe(before)
+})
+
+attack('a mount that is read-only stays so, and git reads a mirror through it', async () => {
+  const mirror = join(tempDir(), 'mirror.git')
+  chmodSync(dirname(mirror), 0o755)
+  const git = (...options: string[]) => spawnSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', ...options], { encoding: 'utf8', env: { ...bareEnvironment, HOME: '/nonexistent' } })
+  const tree = join(tempDir(), 'tree')
+  git('init', '-q', tree)
+  writeFileSync(join(tree, 'file'), 'content\n')
+  git('-C', tree, 'add', '.')
+  git('-C', tree, 'commit', '-qm', 'one')
+  git('clone', '-q', '--bare', tree, mirror)
+  const ran = await runScript(sandbox, 'git clone -q /mirrors/one.git tree && cat tree/file; touch /mirrors/one.git/x', { mounts: [{ from: mirror, to: '/mirrors/one.git', readonly: true }], env: { ...bareEnvironment, HOME: '/home/quern' } })
+  expect(ran.output).toMatch(/^content\n.*Read-only file system/)
+})
+
+attackOnRoot('an ordinary user\'s builder isolates in the same way', async () => {
+  const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; touch /usr/x 2>/dev/null || echo closed; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'while :; do echo x >> beats; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
+  const ending = await startExecution('sandbox', execution, 65_534).ended
+  expect(ending).toMatchObject({ verdict: 'passed', output: '65534\nCapEff:\t0000000000000000\n0\nclosed\nno namespaces\n1\n' })
+  const before = readFileSync(join(execution.workspace, 'beats')).length
+  await sleep(150)
+  expect(readFileSync(join(execution.workspace, 'beats')).length).toBe(before)
+})
+
+const tunnel = existsSync('/dev/net/tun') && (statSync('/dev/net/tun').mode & 0o006) === 0o006
+if (!tunnel) console.warn('skipped: a granted network of an ordinary user, because only root may open /dev/net/tun here: chmod 666 /dev/net/tun')
+
+test.runIf(installed && root && tunnel && slirp !== undefined)('an ordinary user\'s builder grants the same network', async () => {
+  const loopback = await listen({ port: 0, host: '127.0.0.1' })
+  const ending = await startExecution('sandbox', makeExecution(`${probe([['127.0.0.1', loopback], ['10.0.2.2', loopback]])}grep -c : /proc/net/dev`, { network: 'isolated' }), 65_534).ended
+  expect(ending.reason).toBe(undefined)
+  expect(ending).toMatchObject({ verdict: 'passed', output: expect.stringMatching(/^2$/m) })
+  expect(ending.output).not.toContain('reached')
+})
+
+/** Shell text that tries to connect to each address and says what it reached. */
+function probe(targets: [host: string, port: number][]): string {
+  return targets.map(([host, port]) => `timeout 2 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo reached ${host} ${port}\n`).join('') + 'true\n'
+}
+
+async function listen(where: { port: number; host: string } | { path: string }): Promise<number> {
+  const server: Server = createServer((socket) => socket.end('hello'))
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(where, resolve))
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** Addresses of this host that are not its loopback. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list ?? []).filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address)
+}
