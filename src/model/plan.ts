@@ -28,6 +28,8 @@ export interface PlannedRun {
   cpus?: number
   /** Globs, relative to the workspace. */
   artifacts: string[]
+  /** Whether what the run puts into $ARCHIVE_ROOT is kept; it is, unless this is false. */
+  archive?: boolean
   /** A service starts before the jobs that need it and is stopped when the build ends. */
   service?: boolean
   /** Host directories, granted by this server. */
@@ -49,4 +51,6 @@ export interface Plan {
   runs: PlannedRun[]
   /** Addresses mailed on failure besides the committer. */
   notify: string[]
+  /** A newer request for the same ref cancels older builds of this pipeline, waiting or running. */
+  supersede?: boolean
 }

@@ -127,6 +127,22 @@ export function isTrusted(request: Request): boolean {
   return request.trusted ?? request.source === undefined
 }
 
+/** Under this, a start of a job that builds no repository names its ref. No forge delivers pushes of such refs. */
+export const jobRefs = 'refs/jobs/'
+
+/**
+ * Whether the request is about a commit. A job may also be started for itself: its ref is then below `refs/jobs/`, and
+ * its `commit_id` the SHA-256 of the definition that was started.
+ */
+export function namesCommit(request: Request): boolean {
+  return !request.ref.startsWith(jobRefs) || !startedByPerson(request)
+}
+
+/** Whether somebody asked for this build by name, rather than a change for its own sake. */
+export function startedByPerson(request: Request): boolean {
+  return request.source === undefined || request.source === 'command' || request.source === 'api'
+}
+
 /** The branch or tag that the ref names, without `refs/heads/` or `refs/tags/`. */
 export function branchOf(request: Request): string {
   return request.ref.replace(/^refs\/(?:heads|tags)\//, '')

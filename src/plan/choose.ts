@@ -1,8 +1,10 @@
 import { directoryName, repositoryDirectory } from '../model/names.ts'
 import type { Request } from '../model/request.ts'
 import { planChunks } from './chunks.ts'
-import type { ChunkSettings, Planned } from './chunks.ts'
+import type { ChunkSettings } from './chunks.ts'
+import type { JobPlanSettings } from './job-plan.ts'
 import { PlanError } from './plan-error.ts'
+import type { Planned } from './planned.ts'
 
 /** The pipeline that builds a request. */
 export interface Choice {
@@ -21,12 +23,17 @@ export function choosePipeline(request: Request, configured?: string): Choice {
   return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
 }
 
-export type PlanSettings = ChunkSettings
+export type PlanSettings = ChunkSettings & JobPlanSettings
 
-/** Settles the request by the chosen pipeline. @throws {PlanError} saying what is missing or wrong */
-export function settlePlan(request: Request, { pipeline, why }: Choice, settings: PlanSettings): Planned {
+/** Settles the request by the chosen pipeline. @throws {PlanError} or {YamlError} saying what is missing or wrong */
+export async function settlePlan(request: Request, chosen: Choice, settings: PlanSettings): Promise<Planned> {
+  const { pipeline, why } = chosen
   if (pipeline === 'chunks') return planChunks(request, why, settings)
-  throw new PlanError(`no pipeline "${pipeline}" (${why}): expected "chunks"`)
+  if (pipeline.startsWith('job:')) {
+    const { planJob } = await import('./job-plan.ts')
+    return planJob(request, pipeline.slice('job:'.length), { choice: chosen, settings })
+  }
+  throw new PlanError(`no pipeline "${pipeline}" (${why}): expected "chunks" or "job:<name>"`)
 }
 
 function choice(request: Request, pipeline: string, why: string): Choice {

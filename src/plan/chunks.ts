@@ -1,19 +1,14 @@
 import { join } from 'node:path'
-import * as v from 'valibot'
-import type { Plan } from '../model/plan.ts'
+import type { PlannedRun } from '../model/plan.ts'
 import { isTrusted } from '../model/request.ts'
 import type { Request } from '../model/request.ts'
 import type { CloneSettings } from './clone-url.ts'
 import { requestEnvironment } from './environment.ts'
 import { findChunks } from './find-chunks.ts'
 import type { Chunk } from './find-chunks.ts'
+import { mayUseNetwork, type Grants } from './grants.ts'
+import type { Planned } from './planned.ts'
 import { readChunk } from './read-chunk.ts'
-
-/** Settings of the script chunks in environment.sh. */
-export const chunksEnvironment = {
-  /** The refs that may distribute, exactly; empty: every ref that has a distribute chunk, as in amp_ci. */
-  DISTRIBUTE_REFS: v.optional(v.pipe(v.string(), v.transform((list) => list.split(/[\s,]+/).filter((ref) => ref !== ''))), ''),
-}
 
 export interface ChunkSettings extends CloneSettings {
   /** Where chunks are looked for; the first that has one wins: the home's scripts, then the shipped ones. */
@@ -22,41 +17,28 @@ export interface ChunkSettings extends CloneSettings {
   distributeRefs: string[]
   /** Minutes. */
   timeout: number
-  /** Whether this server grants the network to untrusted requests. */
-  untrustedNetwork?: boolean
+  grants: Grants
 }
-
-/** A settled plan, or the reason why there is nothing to build. */
-export type Planned = { plan: Plan } | { ignored: string }
 
 /** Settles a request by script chunks: one run of one script. @throws {PlanError} where a chunk or a setting is missing or wrong */
 export function planChunks(request: Request, why: string, settings: ChunkSettings): Planned {
   const chunks = findChunks(request, settings)
   if (chunks === undefined) return { ignored: `no chunk for ${request.ref} in ${settings.directories[0]}: it only has chunks for other refs` }
-  const trusted = isTrusted(request)
-  return {
-    plan: {
-      pipeline: 'chunks',
-      why,
-      notify: [],
-      runs: [
-        {
-          name: 'build',
-          job: 'build',
-          executor: trusted ? 'shell' : 'sandbox',
-          script: assembleScript(chunks),
-          needs: [],
-          workspace: 'none',
-          env: requestEnvironment(request, settings),
-          params: {},
-          secrets: [],
-          timeout: settings.timeout,
-          network: trusted || settings.untrustedNetwork === true,
-          artifacts: [],
-        },
-      ],
-    },
+  const run: PlannedRun = {
+    name: 'build',
+    job: 'build',
+    executor: isTrusted(request) ? 'shell' : 'sandbox',
+    script: assembleScript(chunks),
+    needs: [],
+    workspace: 'none',
+    env: requestEnvironment(request, settings),
+    params: {},
+    secrets: [],
+    timeout: settings.timeout,
+    network: mayUseNetwork(request, settings.grants),
+    artifacts: [],
   }
+  return { pipeline: 'chunks', why, runs: [run], notify: [] }
 }
 
 /** The directories that chunks come from, the home's first. */

@@ -1,18 +1,11 @@
-import * as v from 'valibot'
 import type { Request } from '../model/request.ts'
 import { PlanError } from './plan-error.ts'
 
-/** Settings in environment.sh that say where a repository is cloned from. */
-export const cloneEnvironment = {
-  /** For entries without a clone_url: <CLONE_BASE>/<repository>.git is cloned. */
-  CLONE_BASE: v.optional(v.string(), ''),
-  /** `https` or `ssh` rewrites the URLs of forges; empty takes them as they come. */
-  CLONE_WITH: v.optional(v.picklist(['', 'https', 'ssh'], 'expected "https", "ssh" or nothing'), ''),
-}
-
 export interface CloneSettings {
-  cloneBase?: string
-  cloneWith?: '' | 'https' | 'ssh'
+  /** For entries without a clone_url: `<cloneBase>/<repository>.git` is cloned. */
+  cloneBase?: string | undefined
+  /** Rewrites the URLs of forges; without it they are taken as they come. */
+  cloneWith?: '' | 'https' | 'ssh' | undefined
 }
 
 /** The URL that the request's repository is cloned from. @throws {PlanError} naming the setting that is missing */

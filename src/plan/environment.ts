@@ -1,7 +1,9 @@
 import type { Request } from '../model/request.ts'
-import { branchOf } from '../model/request.ts'
+import { branchOf, namesCommit } from '../model/request.ts'
 import { cloneUrlOf } from './clone-url.ts'
 import type { CloneSettings } from './clone-url.ts'
+
+const always = { CI: 'true', QUERN: 'true' }
 
 /**
  * What every run learns about its request, whatever the pipeline. Strangers wrote most of these values: they are
@@ -10,9 +12,9 @@ import type { CloneSettings } from './clone-url.ts'
  * @throws {PlanError} where the repository has no address to clone from
  */
 export function requestEnvironment(request: Request, clone: CloneSettings): Record<string, string> {
+  if (!namesCommit(request)) return always
   return {
-    CI: 'true',
-    QUERN: 'true',
+    ...always,
     REPOSITORY: request.repository,
     REF: request.ref,
     COMMIT_ID: request.commit_id,

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { Document, LineCounter } from 'yaml'
 import { describeIssue } from '../model/issue.ts'
+import { keepAsWritten } from './as-written.ts'
 
 /** One mistake in a YAML file that a person wrote. */
 export interface YamlProblem {
@@ -32,9 +33,10 @@ const told = 20
  * Parses YAML 1.2 and checks it: syntax, duplicate keys, aliases that explode, and the schema (use `v.strictObject`, so
  * that unknown keys are refused). The library is loaded only here. An empty file counts as an empty map.
  * @param file the name that messages begin with
+ * @param asWritten places like `params.*.choices.*` where plain numbers and booleans are text: 3.10 stays `3.10`
  * @throws {YamlError} with each problem's line and key
  */
-export async function parseYaml<Schema extends v.GenericSchema>(text: string, file: string, schema: Schema): Promise<v.InferOutput<Schema>> {
+export async function parseYaml<Schema extends v.GenericSchema>(text: string, file: string, schema: Schema, asWritten: string[] = []): Promise<v.InferOutput<Schema>> {
   if (text.length > longest) throw new YamlError(file, [{ line: 1, key: '', message: `expected at most ${longest} characters, got ${text.length}` }])
   // The default, since a bundle of this CommonJS package has no other.
   const { default: yaml } = await import('yaml')
@@ -43,6 +45,7 @@ export async function parseYaml<Schema extends v.GenericSchema>(text: string, fi
   if (document.errors.length > 0) {
     throw new YamlError(file, document.errors.slice(0, told).map((error) => ({ line: lines.linePos(error.pos[0]).line, key: '', message: readableSyntax(error.code, error.message) })))
   }
+  keepAsWritten(document, asWritten, yaml)
   const result = v.safeParse(schema, plainValue(document, file))
   if (result.success) return result.output
   throw new YamlError(file, result.issues.slice(0, told).map((issue) => problemOf(issue, { schema, document, lines, isMap: yaml.isMap })))

@@ -6,6 +6,7 @@ import { parseRequest } from '../../src/model/request.ts'
 import type { Request } from '../../src/model/request.ts'
 import { chunkDirectories, planChunks } from '../../src/plan/chunks.ts'
 import type { ChunkSettings } from '../../src/plan/chunks.ts'
+import { noGrants } from '../../src/plan/grants.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const commit = '84ce5aeb5cbfe12bf72096f34d93c9f5d148e997'
@@ -24,13 +25,13 @@ function chunks(files: Record<string, string>): string {
 const shipped = { checkout_repos: 'echo shipped checkout\n', build_packages: 'echo shipped build\n' }
 
 function settings(home: Record<string, string>, changes: Partial<ChunkSettings> = {}): ChunkSettings {
-  return { directories: [chunks(home), chunks(shipped)], distributeRefs: [], timeout: 60, cloneBase: 'https://example.org/mills', ...changes }
+  return { directories: [chunks(home), chunks(shipped)], distributeRefs: [], timeout: 60, grants: noGrants, cloneBase: 'https://example.org/mills', ...changes }
 }
 
 function plannedRun(home: Record<string, string>, asked = request(), changes: Partial<ChunkSettings> = {}) {
   const planned = planChunks(asked, 'because', settings(home, changes))
-  if (!('plan' in planned)) throw new Error(`ignored: ${planned.ignored}`)
-  return planned.plan.runs[0]!
+  if ('ignored' in planned) throw new Error(planned.ignored)
+  return planned.runs[0]!
 }
 
 /** Executes the script as an executor does: with the planned environment only. */
@@ -180,7 +181,7 @@ test('chunks of trusted requests run in the shell, of untrusted ones in the sand
   expect(plannedRun({})).toMatchObject({ executor: 'shell', network: true, workspace: 'none', timeout: 60 })
   const untrusted = request({ source: 'github', trusted: false })
   expect(plannedRun({}, untrusted)).toMatchObject({ executor: 'sandbox', network: false, secrets: [] })
-  expect(plannedRun({}, untrusted, { untrustedNetwork: true })).toMatchObject({ executor: 'sandbox', network: true })
+  expect(plannedRun({}, untrusted, { grants: { ...noGrants, untrusted_network: ['mill'] } })).toMatchObject({ executor: 'sandbox', network: true })
 })
 
 describe('a chunk that cannot be used names itself and what was expected', () => {

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { planChunks } from '../../src/plan/chunks.ts'
+import { noGrants } from '../../src/plan/grants.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 /** Git as on a fresh account, and a wish to build what local paths hold. */
@@ -48,9 +49,9 @@ interface Asked {
 /** Plans the request with the chunks as they are shipped and executes the script in a fresh directory. */
 function build({ url, commit: id = git(url, 'rev-parse', 'HEAD'), ref = 'refs/heads/main', repository: name = 'mill', chunks = 'scripts', environment = {} }: Asked) {
   const request = { repository: name, ref, commit_id: id, committer_name: 'Ada', committer_email: 'ada@example.org', clone_url: url }
-  const planned = planChunks(request, '', { directories: [chunks], distributeRefs: [], timeout: 60 })
-  if (!('plan' in planned)) throw new Error(planned.ignored)
-  const run = planned.plan.runs[0]!
+  const planned = planChunks(request, '', { directories: [chunks], distributeRefs: [], timeout: 60, grants: noGrants })
+  if ('ignored' in planned) throw new Error(planned.ignored)
+  const run = planned.runs[0]!
   const workspace = tempDir()
   const { status, stdout, stderr } = spawnSync('bash', ['-c', run.script], {
     cwd: workspace,

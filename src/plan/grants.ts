@@ -1,0 +1,57 @@
+import picomatch from 'picomatch'
+import * as v from 'valibot'
+import type { PlannedRun } from '../model/plan.ts'
+import { isTrusted, type Request } from '../model/request.ts'
+import type { JobDefinition } from './job-definition.ts'
+import { PlanError } from './plan-error.ts'
+
+const globs = v.array(v.pipe(v.string(), v.minLength(1, 'expected a glob')))
+
+/** What quern.yaml grants to jobs, under `grants`. Nothing of it is there without a word. */
+export const planGrants = {
+  /** Directories of this host that jobs may see. */
+  mounts: v.optional(
+    v.array(
+      v.strictObject({
+        from: v.pipe(v.string(), v.regex(/^\/[^:,]*$/, 'expected an absolute path without ":" and ","')),
+        /** Names of jobs, as globs. */
+        jobs: v.optional(globs, ['**']),
+        writable: v.optional(v.boolean(), false),
+      }),
+    ),
+    [],
+  ),
+  /** Names of jobs, as globs, that may drive podman or docker. */
+  engine: v.optional(globs, []),
+  /** Repositories (owner/name, as globs) whose untrusted requests get the network. */
+  untrusted_network: v.optional(globs, []),
+}
+export type Grants = v.InferOutput<v.ObjectSchema<typeof planGrants, undefined>>
+
+/** Nothing is granted. */
+export const noGrants: Grants = { mounts: [], engine: [], untrusted_network: [] }
+
+/** Whether the runs of a request may have the network, as far as this server is asked. */
+export function mayUseNetwork(request: Request, grants: Grants): boolean {
+  return isTrusted(request) || matches(request.full_name ?? request.repository, grants.untrusted_network)
+}
+
+/** The job's mounts, read-only for untrusted requests. @throws {PlanError} where quern.yaml does not grant one */
+export function grantedMounts(job: JobDefinition, request: Request, grants: Grants): NonNullable<PlannedRun['mounts']> {
+  return job.mounts.map(({ from, to = from, readonly }) => {
+    const grant = grants.mounts.find((one) => one.from === from && matches(job.name, one.jobs))
+    if (grant === undefined) throw new PlanError(`the job ${job.name} asks for the directory ${from}, which quern.yaml does not grant it: add it under grants: mounts:`)
+    if (!readonly && !grant.writable) throw new PlanError(`the job ${job.name} asks to write to ${from}, which quern.yaml grants for reading only: say "readonly: true" in ${job.file}, or "writable: true" in quern.yaml`)
+    return { from, to, readonly: readonly || !isTrusted(request) }
+  })
+}
+
+/** @throws {PlanError} where the job asks for the container engine and quern.yaml does not grant it */
+export function requireEngineGrant(job: JobDefinition, grants: Grants): void {
+  if (!job.engine || matches(job.name, grants.engine)) return
+  throw new PlanError(`the job ${job.name} asks to drive podman or docker, which quern.yaml does not grant it: add its name under grants: engine:`)
+}
+
+function matches(name: string, patterns: string[]): boolean {
+  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true })
+}
