@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { settlePlan } from '../src/plan/choose.ts'
+import { planChunks } from '../src/plan/chunks.ts'
+import { noGrants } from '../src/plan/grants.ts'
 import { aRequest } from '../test/helpers/a-request.ts'
 
 const quern = resolve('bin/quern')
@@ -33,10 +34,16 @@ function furnish(): void {
 
 /** The same text that a build of these chunks executes. */
 function writeScript(): string {
-  const planned = settlePlan(aRequest(), { pipeline: 'chunks', why: '', directory: '' }, { directories: [join(home, 'scripts')], distributeRefs: [], timeout: 1, cloneBase: 'https://localhost' })
-  if (!('plan' in planned)) throw new Error(planned.ignored)
+  const planned = planChunks(aRequest(), '', {
+    directories: [join(home, 'scripts')],
+    distributeRefs: [],
+    timeout: 1,
+    grants: noGrants,
+    clone: { CLONE_BASE: 'https://localhost', CLONE_WITH: '' },
+  })
+  if ('ignored' in planned) throw new Error(planned.ignored)
   const path = join(place, 'script')
-  writeFileSync(path, planned.plan.runs[0]!.script)
+  writeFileSync(path, planned.runs[0]!.script)
   return path
 }
 

@@ -1,9 +1,11 @@
+import * as v from 'valibot'
 import { buildEnvironment } from '../build/settings.ts'
 import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { executorEnvironment } from '../executor/choose.ts'
-import { chunksEnvironment } from '../plan/chunks.ts'
-import { cloneEnvironment } from '../plan/clone-url.ts'
+import { gitEnvironment } from '../git/clone-url.ts'
+import { planGrants } from '../plan/grants.ts'
+import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
 import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
 
@@ -13,14 +15,15 @@ export const configSchema = {
   settings: {
     ...webhookEnvironment,
     ...buildEnvironment,
-    ...cloneEnvironment,
-    ...chunksEnvironment,
+    ...gitEnvironment,
+    ...planEnvironment,
     ...executorEnvironment,
     ...mailEnvironment,
   },
   /** Top keys of quern.yaml. */
   structure: {
     hooks: hooksSchema,
+    grants: v.optional(v.strictObject(planGrants), {}),
   },
 }
 

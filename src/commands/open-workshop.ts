@@ -1,14 +1,11 @@
 import { join } from 'node:path'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
-import { installation } from '../config/home.ts'
 import { chooseExecutor } from '../executor/choose.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog } from '../log/open-log.ts'
 import type { ExecutorName } from '../model/plan.ts'
-import type { Request } from '../model/request.ts'
-import { choosePipeline, settlePlan, type Choice } from '../plan/choose.ts'
-import { chunkDirectories } from '../plan/chunks.ts'
+import { settlePlan } from '../plan/choose.ts'
 import { choosePublishers } from '../publish/choose.ts'
 import { mailSender } from '../publish/email.ts'
 import { openOutbox, writeReport } from '../publish/outbox.ts'
@@ -16,6 +13,7 @@ import { openDirectoryQueue } from '../queue/directory.ts'
 import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
 import { openReporters } from './open-reporters.ts'
+import { pipelineFor, planSettings } from './plan-settings.ts'
 
 /** Bytes of a console.log that are kept. */
 const logLimit = 1024 ** 3
@@ -37,8 +35,8 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     records: openRecords(home),
     ledger,
     log,
-    pipelineOf: (request) => choiceFor(config, request).directory,
-    settle: async (request) => settle(config, request),
+    pipelineOf: (request) => pipelineFor(config, request).directory,
+    settle: async (request) => settlePlan(request, pipelineFor(config, request), planSettings(config)),
     executor: async (name) => {
       const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL, hidden: [home, installation()] })
       executors.set(name, executor)
@@ -65,20 +63,4 @@ function openOutboxOf({ home, settings }: QuernConfig, { ledger, log }: Pick<Wor
       if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
     },
   }
-}
-
-function choiceFor({ structure }: QuernConfig, request: Request): Choice {
-  return choosePipeline(request, structure.hooks.find(({ id }) => id === request.hook)?.pipeline)
-}
-
-function settle(config: QuernConfig, request: Request): ReturnType<Workshop['settle']> {
-  const { home, settings } = config
-  const planned = settlePlan(request, choiceFor(config, request), {
-    directories: chunkDirectories({ home, shipped: installation() }),
-    distributeRefs: settings.DISTRIBUTE_REFS,
-    timeout: settings.BUILD_TIMEOUT,
-    cloneBase: settings.CLONE_BASE,
-    cloneWith: settings.CLONE_WITH,
-  })
-  return Promise.resolve('plan' in planned ? planned.plan : planned)
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
+import type { CloneSettings } from '../git/clone-url.ts'
 import type { PlannedRun } from '../model/plan.ts'
 import { isTrusted } from '../model/request.ts'
 import type { Request } from '../model/request.ts'
-import type { CloneSettings } from './clone-url.ts'
 import { requestEnvironment } from './environment.ts'
 import { findChunks } from './find-chunks.ts'
 import type { Chunk } from './find-chunks.ts'
@@ -10,7 +10,8 @@ import { mayUseNetwork, type Grants } from './grants.ts'
 import type { Planned } from './planned.ts'
 import { readChunk } from './read-chunk.ts'
 
-export interface ChunkSettings extends CloneSettings {
+export interface ChunkSettings {
+  clone: CloneSettings
   /** Where chunks are looked for; the first that has one wins: the home's scripts, then the shipped ones. */
   directories: string[]
   /** Full refs (`refs/heads/main`) or branches (`main`) that may distribute; empty: all. */
@@ -31,7 +32,7 @@ export function planChunks(request: Request, why: string, settings: ChunkSetting
     script: assembleScript(chunks),
     needs: [],
     workspace: 'none',
-    env: requestEnvironment(request, settings),
+    env: requestEnvironment(request, settings.clone),
     params: {},
     secrets: [],
     timeout: settings.timeout,

@@ -1,7 +1,7 @@
+import type { CloneSettings } from '../git/clone-url.ts'
 import type { Plan, PlannedRun } from '../model/plan.ts'
 import { isTrusted, namesCommit, type Request } from '../model/request.ts'
 import { checkRuns } from './check-plan.ts'
-import type { CloneSettings } from './clone-url.ts'
 import type { Choice } from './choose.ts'
 import { requestEnvironment } from './environment.ts'
 import { leftOut } from './filters.ts'
@@ -15,7 +15,8 @@ import { PlanError } from './plan-error.ts'
 import type { Planned } from './planned.ts'
 import { settleChoices } from './settle-choice.ts'
 
-export interface JobPlanSettings extends CloneSettings {
+export interface JobPlanSettings {
+  clone: CloneSettings
   /** The directory job-defs. */
   definitions: string
   /** What this host is. */
@@ -58,7 +59,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
   requireEngineGrant(definition, settings.grants)
   if (container !== undefined) requireHost(container, { job: definition, tags: settings.hostTags })
   const executor = executorOf(definition, trusted)
-  const env = { ...requestEnvironment(request, settings), ...definition.env, ...params }
+  const env = { ...requestEnvironment(request, settings.clone), ...definition.env, ...params }
   return {
     name,
     job: definition.name,

@@ -25,7 +25,7 @@ function chunks(files: Record<string, string>): string {
 const shipped = { checkout_repos: 'echo shipped checkout\n', build_packages: 'echo shipped build\n' }
 
 function settings(home: Record<string, string>, changes: Partial<ChunkSettings> = {}): ChunkSettings {
-  return { directories: [chunks(home), chunks(shipped)], distributeRefs: [], timeout: 60, grants: noGrants, cloneBase: 'https://example.org/mills', ...changes }
+  return { directories: [chunks(home), chunks(shipped)], distributeRefs: [], timeout: 60, grants: noGrants, clone: { CLONE_BASE: 'https://example.org/mills', CLONE_WITH: '' }, ...changes }
 }
 
 function plannedRun(home: Record<string, string>, asked = request(), changes: Partial<ChunkSettings> = {}) {

@@ -24,7 +24,7 @@ const settings: PlanSettings = {
   hostTags: ['amd64'],
   grants: noGrants,
   timeout: 60,
-  cloneBase: 'https://example.org/mills',
+  clone: { CLONE_BASE: 'https://example.org/mills', CLONE_WITH: '' },
 }
 
 function settle(job: string, changes: Partial<Request> = {}, more: Partial<PlanSettings> = {}): Promise<Planned> {
@@ -184,7 +184,7 @@ describe('the workspace', () => {
   const start: Partial<Request> = { source: 'command', trusted: true, ref: 'refs/jobs/job', commit_id: 'b'.repeat(64) }
 
   test('of a job started for itself is an empty directory, and no repository is told', async () => {
-    const { runs } = await one('script: ls\n', start, { cloneBase: undefined })
+    const { runs } = await one('script: ls\n', start, { clone: { CLONE_BASE: '', CLONE_WITH: '' } })
     expect(runs[0]).toMatchObject({ workspace: 'none', env: { CI: 'true', QUERN: 'true' } })
     expect(runs[0]!.env).not.toHaveProperty('REPOSITORY')
   })

@@ -49,7 +49,7 @@ interface Asked {
 /** Plans the request with the chunks as they are shipped and executes the script in a fresh directory. */
 function build({ url, commit: id = git(url, 'rev-parse', 'HEAD'), ref = 'refs/heads/main', repository: name = 'mill', chunks = 'scripts', environment = {} }: Asked) {
   const request = { repository: name, ref, commit_id: id, committer_name: 'Ada', committer_email: 'ada@example.org', clone_url: url }
-  const planned = planChunks(request, '', { directories: [chunks], distributeRefs: [], timeout: 60, grants: noGrants })
+  const planned = planChunks(request, '', { directories: [chunks], distributeRefs: [], timeout: 60, grants: noGrants, clone: { CLONE_BASE: '', CLONE_WITH: '' } })
   if ('ignored' in planned) throw new Error(planned.ignored)
   const run = planned.runs[0]!
   const workspace = tempDir()
