@@ -3,7 +3,7 @@ import { buildEnvironment } from '../build/settings.ts'
 import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { executorEnvironment } from '../executor/choose.ts'
-import { gitEnvironment } from '../git/clone-url.ts'
+import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
@@ -15,7 +15,7 @@ export const configSchema = {
   settings: {
     ...webhookEnvironment,
     ...buildEnvironment,
-    ...gitEnvironment,
+    ...cloneEnvironment,
     ...planEnvironment,
     ...executorEnvironment,
     ...mailEnvironment,

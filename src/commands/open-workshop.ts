@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
+import { installation } from '../config/home.ts'
 import { chooseExecutor } from '../executor/choose.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog } from '../log/open-log.ts'

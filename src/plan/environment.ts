@@ -1,6 +1,6 @@
-import { cloneUrl, type CloneSettings } from '../git/clone-url.ts'
 import type { Request } from '../model/request.ts'
 import { branchOf, namesCommit } from '../model/request.ts'
+import { cloneUrlOf, type CloneSettings } from './clone-url.ts'
 
 const always = { CI: 'true', QUERN: 'true' }
 
@@ -8,7 +8,7 @@ const always = { CI: 'true', QUERN: 'true' }
  * What every run learns about its request, whatever the pipeline. Strangers wrote most of these values: they are
  * environment, never shell text (law 3). A value that the request does not have is absent, not empty, save for the
  * five that amp_ci's chunks count on.
- * @throws {CheckoutError} where the repository has no address to clone from
+ * @throws {PlanError} where the repository has no address to clone from
  */
 export function requestEnvironment(request: Request, clone: CloneSettings): Record<string, string> {
   if (!namesCommit(request)) return always
@@ -20,7 +20,7 @@ export function requestEnvironment(request: Request, clone: CloneSettings): Reco
     COMMITTER_NAME: request.committer_name,
     COMMITTER_EMAIL: request.committer_email,
     BRANCH: branchOf(request),
-    CLONE_URL: cloneUrl(request, clone),
+    CLONE_URL: cloneUrlOf(request, clone),
     ...present({
       FULL_NAME: request.full_name,
       TAG: /^refs\/tags\/(.+)$/.exec(request.ref)?.[1],

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { parseRequest } from '../../src/model/request.ts'
+import { cloneUrlOf, type CloneSettings } from '../../src/plan/clone-url.ts'
+
+const request = (cloneUrl?: string) =>
+  parseRequest({ repository: 'mill', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '', committer_email: '', clone_url: cloneUrl })
+
+const none: CloneSettings = { CLONE_BASE: '', CLONE_WITH: '' }
+
+test('an entry without clone_url is cloned from CLONE_BASE', () => {
+  expect(cloneUrlOf(request(), { ...none, CLONE_BASE: 'https://example.org/mills/' })).toBe('https://example.org/mills/mill.git')
+  expect(cloneUrlOf(request('https://example.org/a/b'), { ...none, CLONE_BASE: 'https://example.org/mills/' })).toBe('https://example.org/a/b')
+})
+
+test('without either, the missing setting is named', () => expect(() => cloneUrlOf(request(), none)).toThrow(/CLONE_BASE is not set; set CLONE_BASE in environment\.sh/))
+
+test.each([
+  ['https://example.org/owner/name.git', 'git@example.org:owner/name.git'],
+  ['https://example.org/owner/name', 'git@example.org:owner/name.git'],
+  ['https://user@example.org:8443/group/sub/name.git', 'git@example.org:group/sub/name.git'],
+  ['git@example.org:owner/name.git', 'git@example.org:owner/name.git'],
+  ['/srv/git/name.git', '/srv/git/name.git'],
+])('CLONE_WITH=ssh clones %s from %s', (from, to) => expect(cloneUrlOf(request(from), { ...none, CLONE_WITH: 'ssh' })).toBe(to))
+
+test.each([
+  ['git@example.org:owner/name.git', 'https://example.org/owner/name.git'],
+  ['ssh://git@example.org:2222/owner/name', 'https://example.org/owner/name.git'],
+  ['https://example.org/owner/name', 'https://example.org/owner/name'],
+  ['file:///srv/git/name.git', 'file:///srv/git/name.git'],
+])('CLONE_WITH=https clones %s from %s', (from, to) => expect(cloneUrlOf(request(from), { ...none, CLONE_WITH: 'https' })).toBe(to))
