@@ -1,0 +1,291 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, copyFileSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { basename, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openLedger } from '../../src/ledger/open-ledger.ts'
+import { openDirectoryQueue } from '../../src/queue/directory.ts'
+import { compareNames } from '../../src/queue/names.ts'
+import { bundle } from '../helpers/bundle.ts'
+import { memoryDir } from '../helpers/memory-dir.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { entriesIn } from './entries-in.ts'
+import { claimAll, number } from './queue-contract.ts'
+
+const fiveKeys = '{"repository":"tool","ref":"refs/heads/main","commit_id":"1234567890abcdef1234567890abcdef12345678","committer_name":"Ada","committer_email":"ada@example.org"}'
+const delivered = sampleRequest({ hook: 'main', delivery: 'd-1' })
+
+function open(options: { home?: string; now?: () => number } = {}) {
+  const { home = tempDir(), ...rest } = options
+  const ledger = openLedger(join(home, 'ledger'))
+  return { home, ledger, queue: openDirectoryQueue(home, { ledger, ...rest }), path: (...parts: string[]) => join(home, ...parts) }
+}
+
+/** Writes a file into the queue as somebody at the keyboard would. */
+function dropIn(home: string, name: string, content = fiveKeys, age = 0): string {
+  const path = join(home, 'queue', name)
+  writeFileSync(path, content)
+  utimesSync(path, Date.now() / 1000 - age, Date.now() / 1000 - age)
+  return path
+}
+
+test('an entry is a JSON file with the five keys at the top, named by the time it came', async () => {
+  const { queue, path } = open({ now: () => 1_700_000_000_123.25 })
+  const { entry } = await queue.enqueue(delivered)
+  expect(entry).toMatch(/^1700000000\.123250-[0-9a-f]{8}\.json$/)
+  expect(JSON.parse(readFileSync(path('queue', entry), 'utf8'))).toEqual({ ...delivered, entry })
+})
+
+test('10,000 entries have names of their own, in the order in which they came', async () => {
+  const { queue, path } = open({ home: memoryDir() })
+  const enqueued = await Promise.all(Array.from({ length: 10_000 }, () => queue.enqueue(sampleRequest())))
+  const names = enqueued.map(({ entry }) => entry)
+  expect(names.toSorted()).toEqual(names)
+  expect(new Set(names).size).toBe(10_000)
+  expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json'))).toHaveLength(10_000)
+})
+
+test('names stay in order when the clock steps back, also across a restart', async () => {
+  let time = 1_700_000_000_000
+  const { queue, home } = open({ now: () => time })
+  const names = [(await queue.enqueue(sampleRequest())).entry]
+  time -= 3600_000
+  names.push((await queue.enqueue(sampleRequest())).entry)
+  const restarted = open({ home, now: () => time })
+  names.push((await restarted.queue.enqueue(sampleRequest())).entry)
+  expect(names.toSorted()).toEqual(names)
+})
+
+test('a name of a wrong future does not pull later ones along', async () => {
+  const { home, queue } = open()
+  dropIn(home, '9999999999.999999-0a.json')
+  const { entry } = await queue.enqueue(sampleRequest())
+  expect(Math.abs(parseFloat(entry) - Date.now() / 1000)).toBeLessThan(3600)
+})
+
+test("amp_ci's names are ordered among ours by their time", () => {
+  const names = ['build-1700000000.25', '1700000000.300000-0a.json', 'build-1700000000.5', 'build-1700000001.125', '1700000002.000000-0b.json', 'by-hand.json']
+  expect(names.toReversed().sort(compareNames)).toEqual(names)
+})
+
+test('files dropped in by hand are built, links, directories and dot files are not', async () => {
+  const { home, queue, path } = open()
+  const outside = path('outside.json')
+  writeFileSync(outside, fiveKeys)
+  const names = ['build-1500000000.123', 'no extension', 'a.json', 'b.json.build', 'c\nd.json', `${'long'.repeat(60)}.json`]
+  for (const name of names) dropIn(home, name)
+  dropIn(home, '.hidden.json')
+  symlinkSync(outside, path('queue', 'link.json'))
+  mkdirSync(path('queue', 'directory.json'))
+  execFileSync('mkfifo', [path('queue', 'fifo.json')])
+  const claims = await claimAll(queue)
+  expect(claims).toHaveLength(names.length)
+  expect(claims[0]).toMatchObject({ entry: 'build-1500000000.123', request: { repository: 'tool' } })
+  for (const { entry } of claims) expect(entry).toMatch(/^[A-Za-z0-9_.-]{1,100}$/)
+  expect(readdirSync(path('queue')).toSorted()).toEqual(['.hidden.json', 'bad', 'claimed', 'directory.json', 'fifo.json', 'link.json', 'low', 'tmp'])
+})
+
+test('a name that is dropped in again is a new entry, and overwrites nothing', async () => {
+  const { home, queue, path } = open()
+  for (let round = 0; round < 3; round++) {
+    dropIn(home, 'again.json')
+    expect(await claimAll(queue)).toHaveLength(1)
+  }
+  expect(readdirSync(path('ledger', 'done'))).toHaveLength(3)
+  for (let round = 0; round < 2; round++) {
+    dropIn(home, 'bad.json', `nonsense ${round}`, 120)
+    expect(await queue.claim(number())).toBeUndefined()
+  }
+  expect(readdirSync(path('queue', 'bad'))).toHaveLength(4)
+})
+
+test.each([
+  ['torn', fiveKeys.slice(0, 90), /JSON/],
+  ['empty', '', /JSON/],
+  ['an array', '[1]', /repository/],
+  ['invalid', fiveKeys.replace('refs/heads/main', '-x'), /ref/],
+  ['oversized', fiveKeys.padEnd(1024 * 1024 + 1), /1048577 bytes/],
+])('an entry that is %s waits a minute, then is kept in bad/ with the reason beside it', async (_kind, content, reason) => {
+  const { home, queue, ledger, path } = open()
+  dropIn(home, 'x.json', content, 30)
+  expect(await queue.claim(number())).toBeUndefined()
+  expect(await queue.list()).toEqual([{ entry: 'x.json', state: 'waiting' }])
+  dropIn(home, 'x.json', content, 61)
+  dropIn(home, 'y.json')
+  expect(await queue.claim(number())).toMatchObject({ entry: 'y.json' })
+  expect(readFileSync(path('queue', 'bad', 'x.json'), 'utf8')).toBe(content)
+  expect(readFileSync(path('queue', 'bad', 'x.json.reason'), 'utf8')).toMatch(reason)
+  expect(ledger.find('x.json')).toMatchObject([{ decision: 'bad' }])
+})
+
+test('an entry that is still being written is built once it is whole', async () => {
+  const { home, queue } = open()
+  const path = dropIn(home, 'slow.json', fiveKeys.slice(0, 50))
+  expect(await queue.claim(number())).toBeUndefined()
+  writeFileSync(path, `\uFEFF${fiveKeys}`)
+  expect(await queue.claim(number())).toMatchObject({ entry: 'slow.json' })
+})
+
+test('an unreadable file of a time in the future is set aside, too', async () => {
+  const { home, queue } = open()
+  dropIn(home, 'x.json', 'nonsense', -86_400)
+  expect(await queue.claim(number())).toBeUndefined()
+  expect(await queue.list()).toMatchObject([{ state: 'bad' }])
+})
+
+test('two processes that enqueue the same deliveries at once make one entry of each', async () => {
+  const { home, path } = open()
+  const program = bundle('test/queue/enqueueing-program.ts', home)
+  const start = Date.now() + 700
+  const outputs = await Promise.all([1, 2].map(() => text(spawn(process.execPath, [program, home, `${start}`], { stdio: ['ignore', 'pipe', 'inherit'] }).stdout)))
+  const [first, second] = outputs.map((output) => output.trim().split('\n').map((line) => line.split(' ')))
+  expect(first).toHaveLength(200)
+  expect(second!.map(([entry]) => entry)).toEqual(first!.map(([entry]) => entry))
+  for (let index = 0; index < 200; index++) expect([first![index]![1], second![index]![1]].toSorted()).toEqual(['false', 'true'])
+  expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json'))).toHaveLength(200)
+})
+
+test('a redelivery completes what a dead receiver left in tmp', async () => {
+  const { home, queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  renameSync(path('queue', entry), path('queue/tmp', entry))
+  expect(await queue.enqueue(delivered)).toEqual({ entry, duplicate: true })
+  expect(entriesIn(home)).toMatchObject([{ place: 'queue', name: entry }])
+})
+
+test('a delivery whose link survived a power cut, but not its entry, is made again from the link', async () => {
+  const { home, queue, path } = open()
+  const low = await queue.enqueue(delivered, { low: true })
+  unlinkSync(path('queue/low', low.entry))
+  expect(await queue.enqueue(delivered)).toEqual({ entry: low.entry, duplicate: true })
+  expect(entriesIn(home)).toMatchObject([{ place: 'queue/low', name: low.entry }])
+})
+
+test('a delivery whose entry survived a power cut, but not its link, is linked before it is built', async () => {
+  const { home, queue, path } = open()
+  const first = await queue.enqueue(delivered)
+  rmSync(path('ledger/delivery', readdirSync(path('ledger/delivery'))[0]!))
+  expect(await queue.claim(number())).toMatchObject({ entry: first.entry })
+  expect(await queue.enqueue(delivered)).toEqual({ entry: first.entry, duplicate: true })
+  expect(entriesIn(home)).toHaveLength(1)
+})
+
+test('of two entries of one delivery the one without the link is dropped, with a decision', async () => {
+  const { queue, path, ledger } = open()
+  const first = await queue.enqueue(delivered)
+  rmSync(path('ledger/delivery', readdirSync(path('ledger/delivery'))[0]!))
+  const second = await queue.enqueue(delivered)
+  expect(second.duplicate).toBe(false)
+  expect((await claimAll(queue)).map(({ entry }) => entry)).toEqual([second.entry])
+  expect(ledger.find(first.entry)).toMatchObject([{ decision: 'duplicate', delivery: 'd-1' }])
+  expect(readdirSync(path('ledger/done')).toSorted()).toEqual([first.entry, second.entry])
+})
+
+test('an entry that an editor or a restored backup wrote anew keeps its delivery', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  copyFileSync(path('queue', entry), path('copy'))
+  renameSync(path('copy'), path('queue', entry))
+  expect(await queue.claim(number())).toMatchObject({ entry })
+  expect(statSync(path('queue/claimed', entry)).nlink).toBe(2)
+})
+
+test('a name that a power cut brings back beside the decided entry is dropped', async () => {
+  const { queue, path, ledger } = open()
+  for (const settle of ['finish', 'bury'] as const) {
+    const { entry } = await queue.enqueue(sampleRequest())
+    const claim = (await queue.claim(number()))!
+    await queue[settle](claim, 'no such thing' as never)
+    linkSync(path(settle === 'finish' ? 'ledger/done' : 'queue/bad', entry), path('queue', entry))
+    expect(await queue.claim(number())).toBeUndefined()
+    expect(ledger.find(entry)).toMatchObject([{ decision: 'duplicate' }])
+  }
+  expect(readdirSync(path('queue')).toSorted()).toEqual(['bad', 'claimed', 'low', 'tmp'])
+})
+
+test('an entry moved back from done/ or bad/ by hand is built again, with a new number', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  await queue.finish((await queue.claim(number(1)))!)
+  renameSync(path('ledger/done', entry), path('queue', entry))
+  const claim = (await queue.claim(number(2)))!
+  expect(claim).toMatchObject({ entry, build: { number: 2 }, attempt: 1 })
+  await queue.bury(claim, 'no such thing')
+  renameSync(path('queue/bad', entry), path('queue', entry))
+  expect(await queue.claim(number(3))).toMatchObject({ entry, build: { number: 3 }, attempt: 1 })
+})
+
+test('the repair completes what was linked, and deletes what was never promised after an hour', async () => {
+  const { home, queue, path } = open()
+  const [kept, low] = [await queue.enqueue(delivered), await queue.enqueue({ ...delivered, delivery: 'd-2' }, { low: true })]
+  renameSync(path('queue', kept.entry), path('queue/tmp', kept.entry))
+  renameSync(path('queue/low', low.entry), path('queue/tmp', low.entry))
+  writeFileSync(path('queue/tmp', 'young.json'), fiveKeys)
+  writeFileSync(path('queue/tmp', 'old.json'), fiveKeys)
+  utimesSync(path('queue/tmp', 'old.json'), 1, 1)
+  expect(await queue.repair()).toEqual([])
+  expect(entriesIn(home).map(({ place, name }) => join(place, name)).toSorted()).toEqual([join('queue', kept.entry), join('queue/low', low.entry), 'queue/tmp/young.json'].toSorted())
+})
+
+test('the repair removes the further names of an entry that is elsewhere already', async () => {
+  const { home, queue, path } = open()
+  for (const place of ['queue', 'queue/claimed', 'ledger/done', 'queue/bad']) {
+    const { entry } = await queue.enqueue(sampleRequest({ hook: 'main', delivery: place }))
+    const claim = place === 'queue' ? undefined : (await queue.claim(number()))!
+    if (place === 'ledger/done') await queue.finish(claim!)
+    if (place === 'queue/bad') await queue.bury(claim!, 'no such thing')
+    linkSync(path(place, entry), path('queue/tmp', entry))
+    if (place === 'queue/claimed') linkSync(path(place, entry), path('queue', entry))
+    if (place === 'ledger/done' || place === 'queue/bad') linkSync(path(place, entry), path('queue/claimed', entry))
+    const claims = await queue.repair()
+    expect(claims).toHaveLength(place === 'queue/claimed' ? 1 : 0)
+    expect(entriesIn(home).filter(({ name }) => name === entry).map((found) => found.place)).toEqual([place])
+    if (place === 'queue') await queue.drop(entry)
+    if (place === 'queue/claimed') await queue.finish(claims[0]!)
+  }
+})
+
+test('the repair puts a claim without a number back, and removes a number without its entry', async () => {
+  const { queue, path } = open()
+  const [first, second] = [await queue.enqueue(sampleRequest()), await queue.enqueue(sampleRequest())]
+  renameSync(path('queue', first.entry), path('queue/claimed', first.entry))
+  renameSync(path('queue', second.entry), path('queue/claimed', second.entry))
+  writeFileSync(path('queue/claimed', `${second.entry}.build`), '')
+  writeFileSync(path('queue/claimed', 'gone.json.build'), '{}')
+  writeFileSync(path('queue/claimed', '.half.tmp'), '')
+  expect(await queue.repair()).toEqual([])
+  expect(readdirSync(path('queue/claimed'))).toEqual([`${second.entry}.build`])
+  expect((await claimAll(queue)).map(({ entry }) => entry)).toEqual([first.entry, second.entry])
+})
+
+test('a claimed entry that was damaged is set aside by the repair', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(sampleRequest())
+  await queue.claim(number())
+  writeFileSync(path('queue/claimed', entry), 'nonsense')
+  expect(await queue.repair()).toEqual([])
+  expect(await queue.list()).toMatchObject([{ entry, state: 'bad', reason: expect.stringContaining('JSON') }])
+  expect(readdirSync(path('queue/claimed'))).toEqual([])
+})
+
+test('a queue that cannot be written refuses, names the file and accepts again later', async () => {
+  const { queue, path } = open()
+  rmSync(path('queue/tmp'), { recursive: true })
+  await expect(queue.enqueue(delivered)).rejects.toThrow(/queue\/tmp/)
+  mkdirSync(path('queue/tmp'))
+  expect(await queue.enqueue(delivered)).toMatchObject({ duplicate: false })
+})
+
+test.skipIf(process.getuid?.() === 0)('an ordinary user is told which directory he may not write', async () => {
+  const { queue, path } = open()
+  chmodSync(path('queue/tmp'), 0o500)
+  await expect(queue.enqueue(delivered)).rejects.toThrow(basename(path('queue/tmp')))
+})
+
+test('a damaged link refuses its delivery with the remedy', async () => {
+  const { queue, path } = open()
+  await queue.enqueue(delivered)
+  writeFileSync(path('ledger/delivery', readdirSync(path('ledger/delivery'))[0]!), '{}')
+  await expect(queue.enqueue(delivered)).rejects.toThrow(/remove the file/)
+})

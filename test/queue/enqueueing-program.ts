@@ -1,0 +1,13 @@
+// Enqueues 200 deliveries from a given time on, so that a second process does the same at once.
+import { setTimeout } from 'node:timers/promises'
+import { openDirectoryQueue } from '../../src/queue/directory.ts'
+import { openLedger } from '../../src/ledger/open-ledger.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
+
+const [, , home, start] = process.argv
+const queue = openDirectoryQueue(home!, { ledger: openLedger(`${home}/ledger`) })
+await setTimeout(Number(start) - Date.now())
+for (let index = 0; index < 200; index += 10) {
+  const batch = Array.from({ length: 10 }, (_, offset) => queue.enqueue(sampleRequest({ hook: 'main', delivery: `d-${index + offset}` })))
+  for (const { entry, duplicate } of await Promise.all(batch)) console.log(entry, duplicate)
+}
