@@ -2,7 +2,7 @@ import { closeSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from
 import { join } from 'node:path'
 import { isCode } from '../disk/read.ts'
 import type { Request } from '../model/request.ts'
-import { entryText } from './entry.ts'
+import { entryBytes } from './entry.ts'
 import { helpWinner } from './help-winner.ts'
 import { deliveryName } from './names.ts'
 import { locate, type Places } from './places.ts'
@@ -79,14 +79,14 @@ function attempt<T>({ reject }: Delivery, step: () => T): T | undefined {
 
 function write(delivery: Delivery, places: Places, entry: string): Written {
   const path = join(places.tmp, entry)
+  const bytes = entryBytes(delivery.request, entry, delivery.low)
   const descriptor = openSync(path, 'wx')
   try {
-    const bytes = Buffer.from(entryText(delivery.request, entry, delivery.low))
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
   } catch (error) {
     closeSync(descriptor)
     discard(path)
-    throw error
+    throw new Error(`writing ${path}: ${(error as Error).message}`, { cause: error })
   }
   return { ...delivery, entry, descriptor }
 }

@@ -16,10 +16,6 @@ const noteSchema = v.object({
 })
 export type ClaimNote = v.InferOutput<typeof noteSchema>
 
-export function notePath(claimed: string, entry: string): string {
-  return join(claimed, `${entry}.build`)
-}
-
 /** The note, or undefined where there is none or a power cut took its content: no process had been started then. */
 export function readNote(claimed: string, entry: string): ClaimNote | undefined {
   const text = readIfThere(notePath(claimed, entry))
@@ -54,4 +50,8 @@ export function removeNote(claimed: string, entry: string): void {
 
 function noteText(note: ClaimNote): string {
   return `${JSON.stringify(note)}\n`
+}
+
+function notePath(claimed: string, entry: string): string {
+  return join(claimed, `${entry}.build`)
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 import type { Request } from '../model/request.ts'
 import { readNote, removeNote, replaceNote, writeFirstNote } from './claim-note.ts'
-import { readEntry, readLink } from './entry.ts'
+import { readEntry, readMark } from './entry.ts'
 import { deliveryName, isFitting, isOurs } from './names.ts'
 import { locate, look } from './places.ts'
 import type { Claim, Queue } from './queue.ts'
@@ -25,7 +25,7 @@ export async function claimOldest(room: Room, waiting: Waiting, assign: Assign):
       if (claim !== undefined) return claim
     } catch (error) {
       waiting.putBack(candidate)
-      throw error
+      throw new Error(`claiming ${join(candidate.low ? room.places.low : room.places.waiting, candidate.name)}: ${(error as Error).message}`, { cause: error })
     }
   }
   return undefined
@@ -95,9 +95,10 @@ function isSettled({ places, ledger }: Room, path: string, name: string, stats: 
 function isKnown({ places, ledger }: Room, path: string, name: string, stats: Stats, { hook, delivery }: Request): boolean {
   if (hook === undefined || delivery === undefined || stats.nlink > 1) return false
   const link = join(places.delivery, deliveryName(hook, delivery))
-  const winner = linkOrWinner(path, link)
-  if (winner === undefined) return false
-  if (winner === name || locate(places, winner) === undefined) {
+  if (linked(path, link)) return false
+  const winner = readMark(link)?.entry
+  // The same entry, written anew by an editor or from a backup; or a link that leads nowhere.
+  if (winner === undefined || winner === name || locate(places, winner) === undefined) {
     unlinkSync(link)
     linkSync(path, link)
     return false
@@ -107,13 +108,13 @@ function isKnown({ places, ledger }: Room, path: string, name: string, stats: St
   return true
 }
 
-function linkOrWinner(path: string, link: string): string | undefined {
+function linked(path: string, link: string): boolean {
   try {
     linkSync(path, link)
-    return undefined
+    return true
   } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error
-    return readLink(link).name
+    if (isCode(error, 'EEXIST')) return false
+    throw error
   }
 }
 

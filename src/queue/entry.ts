@@ -1,14 +1,20 @@
 import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
 import { isCode } from '../disk/read.ts'
 import { readableLine } from '../model/readable.ts'
 import { parseRequest, RequestError, type Request } from '../model/request.ts'
 
 /** Bytes. A push with all its names is a few KB. */
-export const largest = 1024 * 1024
+const largest = 1024 * 1024
 
-/** The text of an entry: the request, and what the queue itself must find again from a bare link to the file. */
-export function entryText(request: Request, name: string, low: boolean): string {
-  return `${JSON.stringify({ ...request, entry: name, ...(low && { low }) })}\n`
+/**
+ * The bytes of an entry: the request, and what the queue itself must find again from a bare link to the file.
+ * @throws {RequestError} where no builder would take it
+ */
+export function entryBytes(request: Request, name: string, low: boolean): Buffer {
+  const bytes = Buffer.from(`${JSON.stringify({ ...request, entry: name, ...(low && { low }) })}\n`)
+  if (bytes.length > largest) throw new RequestError(`the request makes an entry of ${bytes.length} bytes, expected at most ${largest}`)
+  return bytes
 }
 
 /** The request in an entry's file, or why there is none; undefined where the file is gone. */
@@ -23,11 +29,16 @@ export function readEntry(path: string, size: number): { request: Request } | { 
   }
 }
 
-/** The entry that a delivery's link belongs to. @throws where the link is gone or damaged */
-export function readLink(path: string): { name: string; low: boolean } {
-  const { entry, low } = JSON.parse(readFileSync(path, 'utf8')) as { entry?: unknown; low?: unknown }
-  if (typeof entry !== 'string' || entry.includes('/')) throw new Error(`reading ${path}: expected an entry of the queue with its name in "entry"; remove the file to have the delivery accepted anew`)
-  return { name: entry, low: low === true }
+const markSchema = v.object({ entry: v.pipe(v.string(), v.regex(/^[^/.][^/]*$/)), low: v.optional(v.boolean(), false) })
+
+/** What the queue wrote into an entry beside the request: its name, and whether it is low. Undefined where the file is not whole. */
+export function readMark(path: string): v.InferOutput<typeof markSchema> | undefined {
+  try {
+    return v.parse(markSchema, JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof v.ValiError) return undefined
+    throw error
+  }
 }
 
 /** Editors of another system put a byte order mark in front. */

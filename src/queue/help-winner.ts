@@ -1,7 +1,7 @@
 import { linkSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
-import { readLink } from './entry.ts'
+import { readMark } from './entry.ts'
 import { locate, type Places } from './places.ts'
 
 /**
@@ -9,7 +9,9 @@ import { locate, type Places } from './places.ts'
  * or one that died) and names the entry, and the directories to flush before anybody may be told "duplicate".
  */
 export function helpWinner(places: Places, known: string): { name: string; directories: string[] } {
-  const { name, low } = readLink(known)
+  const mark = readMark(known)
+  if (mark === undefined) throw new Error(`reading ${known}: expected the entry that this delivery made, found a damaged file; remove it to have the delivery accepted anew`)
+  const { entry: name, low } = mark
   const target = low ? places.low : places.waiting
   orMissing(() => renameSync(join(places.tmp, name), join(target, name)))
   const found = locate(places, name)

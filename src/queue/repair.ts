@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readNote, removeNote } from './claim-note.ts'
-import { readEntry, readLink } from './entry.ts'
+import { readEntry, readMark } from './entry.ts'
 import { compareNames } from './names.ts'
 import { look, type Places } from './places.ts'
 import type { Claim } from './queue.ts'
@@ -28,8 +28,7 @@ function mendTemporary({ places, now, log }: Room, name: string): void {
   const stats = look(path)
   if (stats === undefined || !stats.isFile()) return
   if (stats.nlink > 1) {
-    const { low } = readLink(path)
-    moveBack(places, path, name, low ? places.low : places.waiting)
+    moveBack(places, path, name, readMark(path)?.low ? places.low : places.waiting)
     log?.info({ entry: name }, 'repaired: an entry was linked to its delivery, but not in the queue')
   } else if (Math.abs(now() - stats.mtimeMs) >= abandoned) {
     rmSync(path, { force: true })

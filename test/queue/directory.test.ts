@@ -4,8 +4,9 @@ import { text } from 'node:stream/consumers'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
+import { RequestError } from '../../src/model/request.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
-import { compareNames } from '../../src/queue/names.ts'
+import { compareNames, openNames } from '../../src/queue/names.ts'
 import { bundle } from '../helpers/bundle.ts'
 import { memoryDir } from '../helpers/memory-dir.ts'
 import { sampleRequest } from '../helpers/sample-request.ts'
@@ -17,7 +18,7 @@ const fiveKeys = '{"repository":"tool","ref":"refs/heads/main","commit_id":"1234
 const delivered = sampleRequest({ hook: 'main', delivery: 'd-1' })
 
 function open(options: { home?: string; now?: () => number } = {}) {
-  const { home = tempDir(), ...rest } = options
+  const { home = memoryDir(), ...rest } = options
   const ledger = openLedger(join(home, 'ledger'))
   return { home, ledger, queue: openDirectoryQueue(home, { ledger, ...rest }), path: (...parts: string[]) => join(home, ...parts) }
 }
@@ -37,13 +38,20 @@ test('an entry is a JSON file with the five keys at the top, named by the time i
   expect(JSON.parse(readFileSync(path('queue', entry), 'utf8'))).toEqual({ ...delivered, entry })
 })
 
-test('10,000 entries have names of their own, in the order in which they came', async () => {
-  const { queue, path } = open({ home: memoryDir() })
-  const enqueued = await Promise.all(Array.from({ length: 10_000 }, () => queue.enqueue(sampleRequest())))
-  const names = enqueued.map(({ entry }) => entry)
+test('10,000 names within an instant are different, and in order', () => {
+  const nextName = openNames(tempDir(), () => 1_700_000_000_999)
+  const names = Array.from({ length: 10_000 }, nextName)
   expect(names.toSorted()).toEqual(names)
   expect(new Set(names).size).toBe(10_000)
-  expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json'))).toHaveLength(10_000)
+  expect(names.at(-1)).toMatch(/^1700000001\.008999-/)
+})
+
+test('2,000 entries at once, more than a batch holds, are all there, in the order in which they came', async () => {
+  const { queue, path } = open()
+  const enqueued = await Promise.all(Array.from({ length: 2000 }, () => queue.enqueue(sampleRequest())))
+  const names = enqueued.map(({ entry }) => entry)
+  expect(names.toSorted()).toEqual(names)
+  expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json')).toSorted()).toEqual(names)
 })
 
 test('names stay in order when the clock steps back, also across a restart', async () => {
@@ -287,5 +295,26 @@ test('a damaged link refuses its delivery with the remedy', async () => {
   const { queue, path } = open()
   await queue.enqueue(delivered)
   writeFileSync(path('ledger/delivery', readdirSync(path('ledger/delivery'))[0]!), '{}')
-  await expect(queue.enqueue(delivered)).rejects.toThrow(/remove the file/)
+  await expect(queue.enqueue(delivered)).rejects.toThrow(/remove it/)
+})
+
+test('a damaged link or a damaged file in tmp stops no builder', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  const link = path('ledger/delivery', readdirSync(path('ledger/delivery'))[0]!)
+  rmSync(link)
+  writeFileSync(link, 'nonsense')
+  writeFileSync(path('queue/tmp', 'torn.json'), 'nonsense')
+  linkSync(path('queue/tmp', 'torn.json'), path('second name'))
+  expect(await queue.repair()).toEqual([])
+  expect(await queue.claim(number())).toMatchObject({ entry })
+  expect(readdirSync(path('queue/tmp'))).toEqual([])
+  expect(await queue.enqueue(delivered)).toEqual({ entry, duplicate: true })
+})
+
+test('a request that no builder would take for its size is refused at the door', async () => {
+  const { home, queue } = open()
+  const runs = Array.from({ length: 20_000 }, (_, index) => ({ name: `run ${index}`, params: { parameter: 'a value of some length' } }))
+  await expect(queue.enqueue({ ...delivered, runs })).rejects.toThrow(RequestError)
+  expect(entriesIn(home)).toEqual([])
 })
