@@ -29,10 +29,13 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export BUILD_ENV="AMP_DATA_ROOT CC"
 # Where an entry names no clone URL: CLONE_BASE/<repository>.git
 # export CLONE_BASE="https://github.com/example"
-# https or ssh
+# https or ssh; without it the address is taken as the forge gives it.
 # export CLONE_WITH="https"
 # For private clones over https.
-# export CLONE_TOKEN=""
+# export CLONE_TOKEN="not-a-real-token"
+
+# group where builds need sudo or su; a daemon that a job leaves may then stay.
+# export TREE_KILL="auto"
 
 # --- Mail ---
 # export SMTP_URL="smtp://localhost:25"
