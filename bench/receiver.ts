@@ -5,11 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sendPushes, type Load } from './receiver/load.ts'
-import { costOfLargeBody, memoryOf } from './receiver/memory.ts'
+import { costOfLargeBody, memoryOf, processorTimeOf } from './receiver/memory.ts'
 import { startDebian, startOther, startQuern, type Server } from './receiver/start-server.ts'
 
 const rounds = 3
 const seconds = 2
+
+type Measured = Load & { processor: number }
 
 const hasDebian = spawnSync('webhook', ['-version']).status === 0
 const servers: Record<string, (directory: string) => Promise<Server>> = {
@@ -25,15 +27,16 @@ const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))
 try {
   if (!hasDebian) console.log('webhook is not installed and left out: apt install webhook')
   const loads = await measureAll()
-  const quern = median(loads['Quern, durable']!.map(({ rate }) => rate))
+  const quern = medianOf(loads['Quern, durable']!, 'rate')
   console.table(
     Object.entries(loads).map(([server, measured]) => ({
       server,
-      'deliveries/s': Math.round(median(measured.map(({ rate }) => rate))),
+      'deliveries/s': Math.round(medianOf(measured, 'rate')),
       rounds: measured.map(({ rate }) => Math.round(rate)).join(' '),
-      'p50 ms': median(measured.map(({ p50 }) => p50)).toFixed(1),
-      'p99 ms': median(measured.map(({ p99 }) => p99)).toFixed(1),
-      'Quern is': `${(quern / median(measured.map(({ rate }) => rate))).toFixed(2)} x`,
+      'p50 ms': medianOf(measured, 'p50').toFixed(1),
+      'p99 ms': medianOf(measured, 'p99').toFixed(1),
+      'processor µs each': Math.round(medianOf(measured, 'processor')),
+      'Quern is': `${(quern / medianOf(measured, 'rate')).toFixed(2)} x`,
     })),
   )
   await measureMemory()
@@ -42,13 +45,15 @@ try {
 }
 
 /** Each server on a fresh directory, in turn, so that a slow minute of the machine meets all of them. */
-async function measureAll(): Promise<Record<string, Load[]>> {
-  const loads: Record<string, Load[]> = {}
+async function measureAll(): Promise<Record<string, Measured[]>> {
+  const loads: Record<string, Measured[]> = {}
   for (let round = 0; round < rounds; round++) {
     for (const [index, [name, start]] of Object.entries(servers).entries()) {
       const server = await start(join(place, `${round}-${index}`))
       await sendPushes(server.port, server.path, 0.5)
-      ;(loads[name] ??= []).push(await sendPushes(server.port, server.path, seconds))
+      const before = processorTimeOf(server.pid)
+      const load = await sendPushes(server.port, server.path, seconds)
+      ;(loads[name] ??= []).push({ ...load, processor: (processorTimeOf(server.pid) - before) / load.count })
       await server.stop()
     }
   }
@@ -67,6 +72,6 @@ async function measureMemory(): Promise<void> {
   await server.stop()
 }
 
-function median(numbers: number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)]!
+function medianOf(measured: Measured[], key: keyof Measured): number {
+  return measured.map((one) => one[key]).toSorted((one, other) => one - other)[Math.floor(measured.length / 2)]!
 }

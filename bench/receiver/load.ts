@@ -5,7 +5,8 @@ import { connect } from 'node:net'
 export const secret = 'not-a-real-secret'
 
 export interface Load {
-  /** Deliveries answered 2xx, a second. */
+  /** Deliveries answered 2xx: all, and a second. */
+  count: number
   rate: number
   /** Milliseconds. */
   p50: number
@@ -19,7 +20,7 @@ export async function sendPushes(port: number, path: string, seconds: number): P
   const latencies = (await Promise.all(Array.from({ length: 32 }, () => talk(port, path, until)))).flat()
   const rate = latencies.length / ((performance.now() - start) / 1000)
   latencies.sort((one, other) => one - other)
-  return { rate, p50: latencies[Math.floor(latencies.length * 0.5)]!, p99: latencies[Math.floor(latencies.length * 0.99)]! }
+  return { count: latencies.length, rate, p50: latencies[Math.floor(latencies.length * 0.5)]!, p99: latencies[Math.floor(latencies.length * 0.99)]! }
 }
 
 /** A push that GitHub sent, with the commits of a longer one: 10 KB. */

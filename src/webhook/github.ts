@@ -44,8 +44,7 @@ const pushSchema = v.object({
   after: v.nullish(v.string(), ''),
   deleted: v.nullish(v.boolean(), false),
   head_commit: v.nullish(commitSchema),
-  /** Gitea before 1.15 has no head_commit, but its commit is among these. */
-  commits: v.nullish(v.array(commitSchema), []),
+  commits: v.unknown(),
   repository: repositorySchema,
   /** Gitea's pusher is a user, who has a login and a full name. */
   pusher: v.nullish(v.object({ ...personSchema.entries, login: v.nullish(v.string(), ''), full_name: v.nullish(v.string(), '') })),
@@ -64,7 +63,7 @@ type PullRequest = v.InferOutput<typeof pullRequestSchema>
 
 function readPush(delivery: Delivery, push: Push): Asked {
   if (push.deleted || isNoCommit(push.after)) return { ignored: 'the ref was deleted' }
-  const commit = push.head_commit ?? push.commits.find(({ id }) => id === push.after)
+  const commit = push.head_commit ?? headAmong(push)
   const pusher = push.pusher && { name: push.pusher.name || push.pusher.full_name || push.pusher.login, email: push.pusher.email }
   const committer = reachable([commit?.committer, commit?.author, pusher])
   const request = parseRequest({
@@ -80,6 +79,12 @@ function readPush(delivery: Delivery, push: Push): Asked {
     message: commit?.message,
   })
   return asksToSkip(commit?.message ?? '') ? { ignored: 'the head commit says [skip ci]', request } : { request }
+}
+
+/** Gitea before 1.15 sends no head_commit, but the commit is among the others, of which there may be thousands. */
+function headAmong({ commits, after }: Push): v.InferOutput<typeof commitSchema> | undefined {
+  const head = Array.isArray(commits) ? commits.find((commit: unknown) => v.is(v.object({ id: v.literal(after) }), commit)) : undefined
+  return head === undefined ? undefined : check(commitSchema, head)
 }
 
 /** The body carries neither committer nor message: both are read from the commit once it is checked out. */
