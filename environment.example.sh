@@ -34,6 +34,10 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # For private clones over https.
 # export CLONE_TOKEN="not-a-real-token"
 
+# The only host that the token is sent to.
+# export CLONE_TOKEN_HOST="github.com"
+# What this host is, for the host_tag of job definitions, besides its architecture.
+# export HOST_TAGS="gpu big-memory"
 # group where builds need sudo or su; a daemon that a job leaves may then stay.
 # export TREE_KILL="auto"
 

@@ -3,6 +3,7 @@ import { buildEnvironment } from '../build/settings.ts'
 import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { executorEnvironment } from '../executor/choose.ts'
+import { gitEnvironment } from '../git/clone-token.ts'
 import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
@@ -16,6 +17,7 @@ export const configSchema = {
     ...webhookEnvironment,
     ...buildEnvironment,
     ...cloneEnvironment,
+    ...gitEnvironment,
     ...planEnvironment,
     ...executorEnvironment,
     ...mailEnvironment,

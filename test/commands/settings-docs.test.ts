@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fastGlob from 'fast-glob'
 import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { configSchema } from '../../src/commands/open-config.ts'
@@ -11,6 +13,13 @@ const names = Object.keys(configSchema.settings)
 
 /** The rows of the tables under environment.sh: name and default. */
 const rows = new Map([...docs.slice(0, docs.indexOf('### The launcher')).matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]*)`)? *\|/gm)].map((match) => [match[1]!, match[2] ?? '']))
+
+test('the settings of every room are composed, and no two rooms have the same one', async () => {
+  const files = fastGlob.sync('src/**/*.ts').filter((file) => /^export const \w+Environment = \{/m.test(readFileSync(file, 'utf8')))
+  const rooms = await Promise.all(files.map((file) => import(/* @vite-ignore */ join(process.cwd(), file)) as Promise<Record<string, object>>))
+  const entries = rooms.flatMap((room) => Object.keys(room).filter((name) => name.endsWith('Environment') && typeof room[name] === 'object').flatMap((name) => Object.entries(room[name]!)))
+  expect(entries.map(([name]) => name).toSorted()).toEqual(names.toSorted())
+})
 
 test('docs/settings.md has exactly the settings that there are', () => {
   expect([...rows.keys()].toSorted()).toEqual(names.toSorted())
