@@ -44,7 +44,7 @@ const pushSchema = v.object({
   after: v.nullish(v.string(), ''),
   deleted: v.nullish(v.boolean(), false),
   head_commit: v.nullish(commitSchema),
-  commits: v.unknown(),
+  commits: v.optional(v.unknown()),
   repository: repositorySchema,
   /** Gitea's pusher is a user, who has a login and a full name. */
   pusher: v.nullish(v.object({ ...personSchema.entries, login: v.nullish(v.string(), ''), full_name: v.nullish(v.string(), '') })),

@@ -165,3 +165,10 @@ test('a push of many commits, which comes in many pieces, is read whole', async 
   expect(await deliver(hook, many)).toMatchObject({ status: 202 })
   expect(queued).toMatchObject([{ repository: 'Hello-World' }])
 })
+
+test('only what is needed has to be there', async () => {
+  const { hook, queued } = await receiver()
+  const body = { ref: 'refs/heads/main', repository: { name: 'app' }, head_commit: { id: 'a'.repeat(40) } }
+  expect(await deliver(hook, body)).toMatchObject({ status: 202 })
+  expect(queued).toMatchObject([{ repository: 'app', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '' }])
+})
