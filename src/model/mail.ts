@@ -6,6 +6,13 @@ export interface Mail {
   text: string
   /** Left and right side of the Message-ID: the same for every attempt to send this mail. */
   message_id: string
+  /** Another sender than MAIL_FROM: an address, or `Name <address>`. */
+  from?: string
+  /** Told as well, openly: a plain mailbox. */
+  cc?: string
+  /** Message-IDs of the mail that this one answers, and of its thread, oldest first; with or without angle brackets. */
+  in_reply_to?: string
+  references?: string[]
   /** Further headers, like X-Quern-Build. */
   headers?: Record<string, string>
   /** Files of the build, their paths relative to the build's directory. */

@@ -65,10 +65,10 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
 
   async function publish(report: Report): Promise<Outcome> {
     const mail = report.payload as Mail
-    if (typeof mail !== 'object' || mail === null || !isMailbox(String(mail.to))) return { kind: 'refused', reason: 'its receiver is no plain mail address' }
+    if (typeof mail !== 'object' || mail === null || !isMailbox(String(mail.to)) || (mail.cc !== undefined && !isMailbox(mail.cc))) return { kind: 'refused', reason: 'its receiver is no plain mail address' }
     try {
       const { rejected } = await send(mail, join(builds, report.build))
-      return rejected.length > 0 ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
+      return rejected.includes(mail.to) ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
     } catch (error) {
       return outcomeOf(error as SmtpError)
     }
@@ -90,11 +90,14 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
   }
 
   function message(mail: Mail, build: string): object {
+    const sender = (mail.from === undefined ? undefined : parseSender(mail.from)) ?? from
     return {
-      from,
+      from: sender,
       to: { name: '', address: mail.to },
-      envelope: { from: from.address, to: [mail.to] },
-      messageId: `<${readableLine(mail.message_id).replace(/[<>\s]/g, '')}>`,
+      ...(mail.cc !== undefined && { cc: { name: '', address: mail.cc } }),
+      envelope: { from: sender.address, to: mail.cc === undefined ? [mail.to] : [mail.to, mail.cc] },
+      messageId: messageId(mail.message_id),
+      ...(mail.in_reply_to !== undefined && { inReplyTo: messageId(mail.in_reply_to), references: (mail.references ?? []).map(messageId) }),
       subject: readableLine(mail.subject),
       text: mail.text,
       headers: { ...mail.headers, 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
@@ -154,6 +157,11 @@ function withoutCredentials(text: string, url: string): string {
   const pass = decodeURIComponent(password)
   const forms = [pass, password, Buffer.from(pass).toString('base64'), Buffer.from(`\0${user}\0${pass}`).toString('base64')]
   return forms.filter((form) => form !== '').reduce((masked, form) => masked.replaceAll(form, '***'), text)
+}
+
+/** Strangers choose the Message-IDs that are answered. */
+function messageId(id: string): string {
+  return `<${readableLine(id).replace(/[<>\s]/g, '')}>`
 }
 
 interface SmtpError extends Error {

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { openEmail } from '../../src/publish/email.ts'
+import { mailSubject, replyMail, replyReport, type ReplyOptions } from '../../src/publish/patchwork-reply.ts'
+import { smtpListener } from '../helpers/smtp.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+const failure = { context: 'make_x86', digest: 'abs.c:3: error: expected ;\nmake: *** [all] Error 1', url: 'https://ci.example.org/builds/x86/1' }
+const options: ReplyOptions = {
+  series: 'patchwork-example-org-2',
+  author: { name: 'Bob Example', email: 'bob@example.com' },
+  cover: '<cover.1@example.com>',
+  failed: [
+    { n: 2, msgid: '<two@example.com>', name: '[FFmpeg-devel,v2,2/3] libmini: add it', failures: [failure, { ...failure, context: 'make_ppc', url: undefined }] },
+    { n: 3, msgid: '<three@example.com>', name: '[FFmpeg-devel,v2,3/3] tests: test it', failures: [failure] },
+  ],
+  cc: 'ci@lists.example.org',
+  ciName: 'Mill',
+  from: 'Mill <ci@example.org>',
+}
+
+test('the reply stands in the thread of the first patch that failed', async () => {
+  const smtp = await smtpListener()
+  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
+  const mail = replyMail(options)!
+
+  expect(await email.publish(replyReport('x86/1', options.series, mail, '2026-11-21T10:00:00Z'))).toEqual({ kind: 'sent' })
+
+  const [taken] = smtp.taken
+  expect(taken!.to.toSorted()).toEqual(['bob@example.com', 'ci@lists.example.org'])
+  expect(taken!.from).toBe('ci@example.org')
+  expect(taken!.email).toMatchObject({
+    subject: 'Re: [FFmpeg-devel] [PATCH v2 2/3] libmini: add it',
+    inReplyTo: '<two@example.com>',
+    references: '<cover.1@example.com> <two@example.com>',
+    messageId: '<series-patchwork-example-org-2@example.org>',
+    from: { name: 'Mill', address: 'ci@example.org' },
+    cc: [{ address: 'ci@lists.example.org' }],
+  })
+  for (const words of ['make_x86: https://ci.example.org/builds/x86/1', 'make_ppc\n', '    abs.c:3: error: expected ;', '[FFmpeg-devel] [PATCH v2 3/3] tests: test it']) expect(taken!.text).toContain(words)
+})
+
+test('nothing that strangers choose becomes a header', async () => {
+  const smtp = await smtpListener()
+  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
+  const evil = '<x@example.com>\r\nBcc: victim@example.com'
+  const mail = replyMail({ ...options, cover: evil, failed: [{ n: 1, msgid: evil, name: 'area: text\r\nBcc: victim@example.com', failures: [failure] }] })!
+
+  await email.publish(replyReport('x86/1', options.series, mail, '2026-11-21T10:00:00Z'))
+
+  expect(smtp.taken[0]!.to).toEqual(['bob@example.com', 'ci@lists.example.org'])
+  expect(smtp.taken[0]!.raw).not.toMatch(/^Bcc:/im)
+})
+
+test('a copy that the server does not take does not make the mail refused', async () => {
+  const smtp = await smtpListener({ recipient: (address) => (address.startsWith('ci@') ? 550 : undefined) })
+  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
+
+  expect(await email.publish(replyReport('x86/1', options.series, replyMail(options)!, '2026-11-21T10:00:00Z'))).toEqual({ kind: 'sent' })
+})
+
+test('the same series has the same mail, whatever failed', () => {
+  const other = replyMail({ ...options, failed: options.failed.slice(1) })!
+
+  expect(other.message_id).toBe(replyMail(options)!.message_id)
+  expect(replyReport('x86/1', options.series, other, '').id).toBe(replyReport('ppc/7', options.series, other, '').id)
+})
+
+test('an author without a plain address, or nothing that failed, makes no mail', () => {
+  expect(replyMail({ ...options, author: { name: 'x', email: 'not an address' } })).toBeUndefined()
+  expect(replyMail({ ...options, failed: [] })).toBeUndefined()
+})
+
+test('a long digest is cut, and says so', () => {
+  const digest = Array.from({ length: 100 }, (_, index) => `line ${index}`).join('\n')
+  const { text } = replyMail({ ...options, failed: [{ n: 1, msgid: '<a@b>', name: 'x', failures: [{ context: 'c', digest }] }] })!
+
+  expect(text).toContain('    line 59\n    … 40 more lines')
+})
+
+test.each([
+  ['[FFmpeg-devel,1/3] libmini: add it', '[FFmpeg-devel] [PATCH 1/3] libmini: add it'],
+  ['[v3] x: y', '[PATCH v3] x: y'],
+  ['x: y', '[PATCH] x: y'],
+  ['[net-next,v2,RESEND,2/4] x: [y] z', '[net-next] [PATCH v2 RESEND 2/4] x: [y] z'],
+])('%s was mailed as %s', (name, subject) => {
+  expect(mailSubject(name)).toBe(subject)
+})
