@@ -6,7 +6,7 @@ import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import { openBuildRecord } from '../record/build-record.ts'
-import { handOver, resultOf } from './run-build.ts'
+import { decide, handOver, resultOf } from './decide.ts'
 import { removeTree, workDirectory } from './work-directory.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -46,13 +46,7 @@ async function setAside(workshop: Workshop, claim: Claim): Promise<void> {
   const now = new Date().toISOString()
   const directory = workshop.records.directory(claim.build)
   const record = openBuildRecord(directory, { request: claim.request, attempt: claim.attempt + 1 })
-  record.say(`The build errored: ${reason}.`)
-  const result = resultOf(claim, { verdict: 'errored', reason, runs: [], started: now })
-  for (const report of await workshop.reportsOn({ result, request: claim.request, directory })) await workshop.outbox.write(directory, report)
-  await record.decide(result)
-  addToIndex(workshop.home, result)
+  await decide(workshop, record, { result: resultOf(claim, { verdict: 'errored', reason, runs: [], started: now }), request: claim.request, directory })
   await workshop.outbox.handOver(directory)
   await workshop.queue.bury(claim, reason)
-  workshop.ledger.decide({ decision: 'errored', reason, entry: claim.entry, build: buildName(claim.build), commit_id: claim.request.commit_id })
-  workshop.log.error({ build: buildName(claim.build), entry: claim.entry }, reason)
 }

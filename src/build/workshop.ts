@@ -1,12 +1,13 @@
-import type { Executor, Limits } from '../executor/executor.ts'
+import type { Execution, Executor, Limits } from '../executor/executor.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
-import type { BuildId, BuildResult } from '../model/build.ts'
+import type { BuildResult } from '../model/build.ts'
 import type { ExecutorName, Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
+import type { Turns } from './turns.ts'
 
 /** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
 export interface Workshop {
@@ -22,7 +23,7 @@ export interface Workshop {
   /** The pipeline's directory under builds/ for a request. */
   pipelineOf: (request: Request) => string
   /** Settles a request; `ignored` with a reason where this installation has nothing to do for it. */
-  settle: (request: Request, build: BuildId) => Promise<Plan | { ignored: string }>
+  settle: (request: Request, signal: AbortSignal) => Promise<Settled | { ignored: string }>
   executor: (name: ExecutorName) => Promise<Executor>
   /** The environment that every run starts with (law 9). */
   world: Record<string, string>
@@ -31,6 +32,8 @@ export interface Workshop {
   logLimit: number
   /** Who is told of a finished build, and how: reports at rest, none for nobody. */
   reportsOn: (finished: Finished) => Promise<Report[]>
+  /** Runs of one group, and runs in one tree, go one after the other, over all builds. */
+  turns: Turns
   outbox: {
     /** Writes a report into its build, durable. */
     write: (buildDirectory: string, report: Report) => Promise<void> | void
@@ -40,6 +43,17 @@ export interface Workshop {
     deliverDue: () => Promise<unknown>
   }
 }
+
+/** A request that is settled: what is to be run, and where its trees come from. */
+export interface Settled {
+  plan: Plan
+  /** The request with what only its commit could tell, like the people of a pull request. */
+  request: Request
+  /** Makes a fresh work tree at the commit in a directory that does not exist; returns what a job must see besides it. Absent where no run of the plan wants one. */
+  checkOut?: (directory: string) => Promise<Mount[]>
+}
+
+export type Mount = NonNullable<Execution['mounts']>[number]
 
 /** A build that has ended, as its reports need it. */
 export interface Finished {

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
+import { openSettler } from '../build/settle.ts'
+import { openTurns } from '../build/turns.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
 import { chooseExecutor } from '../executor/choose.ts'
+import { gitWorld } from '../git/run-git.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog } from '../log/open-log.ts'
 import type { ExecutorName } from '../model/plan.ts'
-import { settlePlan } from '../plan/choose.ts'
 import { choosePublishers } from '../publish/choose.ts'
 import { mailSender } from '../publish/email.ts'
 import { openOutbox, writeReport } from '../publish/outbox.ts'
@@ -37,7 +39,8 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     ledger,
     log,
     pipelineOf: (request) => pipelineFor(config, request).directory,
-    settle: async (request) => settlePlan(request, pipelineFor(config, request), planSettings(config)),
+    settle: openSettlerOf(config),
+    turns: openTurns(),
     executor: async (name) => {
       const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL, hidden: [home, installation()] })
       executors.set(name, executor)
@@ -64,4 +67,14 @@ function openOutboxOf({ home, settings }: QuernConfig, { ledger, log }: Pick<Wor
       if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
     },
   }
+}
+
+function openSettlerOf(config: QuernConfig): Workshop['settle'] {
+  return openSettler({
+    cache: join(config.home, 'cache/git'),
+    gitWorld: gitWorld(config.environment),
+    clone: config.settings,
+    choose: (request) => pipelineFor(config, request),
+    plan: planSettings(config),
+  })
 }

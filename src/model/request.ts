@@ -143,6 +143,11 @@ export function startedByPerson(request: Request): boolean {
   return request.source === undefined || request.source === 'command' || request.source === 'api'
 }
 
+/** Whether a commit's message says that nothing is to be built for it. */
+export function asksToSkip(message: string): boolean {
+  return /\[(?:skip ci|ci skip)\]/i.test(message)
+}
+
 /** The branch or tag that the ref names, without `refs/heads/` or `refs/tags/`. */
 export function branchOf(request: Request): string {
   return request.ref.replace(/^refs\/(?:heads|tags)\//, '')

@@ -16,7 +16,8 @@ export interface BuildRecord {
   /** Adds a sentence with the time to summary.log. */
   say(sentence: string): void
   setStatus(status: Status): void
-  keepPlan(plan: Plan): void
+  /** Keeps the plan, and the request with what settling it added. */
+  keepPlan(plan: Plan, request: Request): void
   /** Makes the directory of a run that starts now, status RUNNING. A planned run without a directory is QUEUED, or was skipped. */
   openRun(run: PlannedRun): RunRecord
   /** The commit point: once it resolves, result and terminal status survive a power cut. */
@@ -43,7 +44,10 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
     directory,
     say: (sentence) => appendFileSync(join(directory, 'summary.log'), `${new Date().toISOString()} ${sentence}\n`),
     setStatus,
-    keepPlan: (plan) => writeJson(join(directory, 'plan.json'), plan),
+    keepPlan(plan, settled) {
+      writeJson(join(directory, 'plan.json'), plan)
+      if (settled !== request) writeJson(join(directory, 'request.json'), settled)
+    },
     openRun: (run) => openRunRecord(join(directory, 'runs', directoryName(run.name)), run),
     decide: (result) => decide(directory, result),
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { parseRequest, RequestError, type Request } from '../model/request.ts'
+import { asksToSkip, parseRequest, RequestError, type Request } from '../model/request.ts'
 import { reachable, type Person } from './reachable.ts'
 
 /** What a delivery asks for: a request, or nothing, and why. */
@@ -120,10 +120,6 @@ function common(delivery: Delivery, repository: v.InferOutput<typeof repositoryS
 
 function named(role: 'author' | 'pusher', person: Person | null | undefined): Record<string, string | undefined> {
   return { [`${role}_name`]: person?.name || undefined, [`${role}_email`]: person?.email || undefined }
-}
-
-function asksToSkip(message: string): boolean {
-  return /\[(?:skip ci|ci skip)\]/i.test(message)
 }
 
 /** Forges write a commit that is not there as zeros. */

@@ -46,7 +46,7 @@ async function killBuilderAtEveryCall(): Promise<void> {
   const receiver = await startReceiver()
   for (let at = 1; ; at++) {
     await deliver(randomUUID())
-    const code = await ended(startBuilder({ FAULT_CALL: '*', FAULT_AT: String(at), FAULT_ERROR: 'KILL' }))
+    const code = await ended(startBuilder({ FAULT_AT: String(at), FAULT_ERROR: 'KILL', FAULT_PATH: home }))
     if (code === 0) break
     count['builder kills']++
     // Now and then the same entry dies again; usually the next builder mends it. Three deaths are a verdict of their own.
@@ -57,7 +57,7 @@ async function killBuilderAtEveryCall(): Promise<void> {
 
 async function killReceiverAtEveryCall(): Promise<void> {
   for (let at = 1; at < 60; at++) {
-    const receiver = await startReceiver({ FAULT_CALL: '*', FAULT_AT: String(at), FAULT_ERROR: 'KILL', FAULT_PATH: join(home, 'queue') }).catch(() => undefined)
+    const receiver = await startReceiver({ FAULT_AT: String(at), FAULT_ERROR: 'KILL', FAULT_PATH: home }).catch(() => undefined)
     const id = randomUUID()
     await Promise.all([deliver(id), deliver(id), deliver(randomUUID())])
     if (receiver) await kill(receiver)

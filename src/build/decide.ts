@@ -1,0 +1,48 @@
+import { buildName, type BuildResult, type RunResult } from '../model/build.ts'
+import type { Verdict } from '../model/verdict.ts'
+import type { Claim } from '../queue/queue.ts'
+import { addToIndex } from '../record/build-index.ts'
+import type { BuildRecord } from '../record/build-record.ts'
+import type { Finished, Workshop } from './workshop.ts'
+
+/** Reports first, then the terminal status, which is the commit point: what it promises is on disk by then. */
+export async function decide(workshop: Workshop, record: BuildRecord, finished: Finished): Promise<void> {
+  const { result, request } = finished
+  record.say(sentenceOf(result))
+  for (const report of await workshop.reportsOn(finished)) await workshop.outbox.write(record.directory, report)
+  await record.decide(result)
+  addToIndex(workshop.home, result)
+  const { hook, delivery, repository, ref, commit_id } = request
+  workshop.ledger.decide({ hook, delivery, repository, ref, commit_id, decision: result.verdict, reason: result.reason ?? sentenceOf(result), entry: result.entry, build: buildName(result) })
+  workshop.log.info({ build: buildName(result), verdict: result.verdict, reason: result.reason }, 'build ended')
+}
+
+/** What follows from a decided build; the repair does the same for a builder that died in between. Returns how many reports wait. */
+export async function handOver(workshop: Workshop, claim: Claim, result: BuildResult): Promise<number> {
+  const reports = result.verdict === 'passed' ? 0 : await workshop.outbox.handOver(workshop.records.directory(claim.build))
+  await workshop.queue.finish(claim)
+  return reports
+}
+
+export function resultOf(claim: Claim, { verdict, reason, runs, started }: { verdict: Verdict; reason?: string | undefined; runs: RunResult[]; started: string }): BuildResult {
+  const { repository, full_name, ref, commit_id } = claim.request
+  return {
+    ...claim.build,
+    verdict,
+    ...(reason !== undefined && { reason }),
+    attempt: claim.attempt,
+    entry: claim.entry,
+    repository,
+    ...(full_name !== undefined && { full_name }),
+    ref,
+    commit_id,
+    started,
+    ended: new Date().toISOString(),
+    runs,
+  }
+}
+
+function sentenceOf({ verdict, reason, runs }: BuildResult): string {
+  const code = runs.find((run) => run.verdict === verdict)?.code
+  return `The build ${verdict}${code === undefined || verdict === 'passed' ? '' : ` with exit code ${code}`}${reason === undefined ? '' : `: ${reason}`}.`
+}

@@ -1,0 +1,101 @@
+import { cloneToken, cloneUrl } from '../git/clone-url.ts'
+import type { Commit, Mirror } from '../git/mirror.ts'
+import type { Mirrors } from '../git/mirrors.ts'
+import { isNoreply } from '../model/mail.ts'
+import type { Plan } from '../model/plan.ts'
+import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
+import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
+import type { Workshop } from './workshop.ts'
+
+interface SettlerSettings {
+  /** Where mirrors are kept. */
+  cache: string
+  /** What git may know of our own environment, see `gitWorld`. */
+  gitWorld: Record<string, string>
+  clone: Parameters<typeof cloneUrl>[1] & Parameters<typeof cloneToken>[1]
+  choose: (request: Request) => Choice
+  plan: PlanSettings
+}
+
+/** Where an untrusted run finds a read-only mirror of its repository, in place of the server that it may not reach. */
+const mirrorInside = '/quern/repository.git'
+
+/**
+ * Opens the first step of a build: choose the pipeline, fetch what it needs to know of the commit, settle the plan.
+ * Script chunks of trusted requests check out by themselves, so for these no git is run at all.
+ */
+export function openSettler(settings: SettlerSettings): Workshop['settle'] {
+  return async (request, signal) => {
+    const chosen = settings.choose(request)
+    const mirror = wantsMirror(request, chosen) ? await fetchMirror(request, settings, signal) : undefined
+    const known = mirror === undefined ? request : withWordsOf(await mirror.readCommit(request.commit_id), request)
+    if (request.pull_request !== undefined && asksToSkip(known.message ?? '')) return { ignored: 'the commit says [skip ci]' }
+    const changedFiles = mirror && (await filesChanged(mirror, known))
+    const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles })
+    if ('ignored' in planned) return planned
+    if (mirror === undefined) return { plan: planned.plan, request: known }
+    return {
+      plan: isTrusted(known) ? planned.plan : withMirrorInside(planned.plan, mirror),
+      request: known,
+      checkOut: (directory) => checkOutFrom(mirror, known, { directory, settings, signal }),
+    }
+  }
+}
+
+function wantsMirror(request: Request, { pipeline }: Choice): boolean {
+  return namesCommit(request) && (pipeline !== 'chunks' || !isTrusted(request))
+}
+
+async function fetchMirror(request: Request, settings: SettlerSettings, signal: AbortSignal): Promise<Mirror> {
+  const url = cloneUrl(request, settings.clone)
+  const mirrors = await openMirrorsFor(url, request, settings)
+  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], token: cloneToken(url, settings.clone), signal })
+}
+
+/** Paths of this host are for those whom this server trusts: they reach whatever its user can read. */
+async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, clone }: SettlerSettings): Promise<Mirrors> {
+  const { openMirrors } = await import('../git/mirrors.ts')
+  const ours = isTrusted(request) || url.startsWith(clone.CLONE_BASE || '\0')
+  return openMirrors(cache, { env: gitWorld, localPaths: ours && /^(?:\/|file:)/.test(url) })
+}
+
+async function checkOutFrom(mirror: Mirror, request: Request, { directory, settings, signal }: { directory: string; settings: SettlerSettings; signal: AbortSignal }) {
+  const { checkOut } = await import('../git/check-out.ts')
+  const mirrors = await openMirrorsFor(mirror.url, request, settings)
+  const token = cloneToken(mirror.url, settings.clone)
+  const { mounts } = await checkOut({ mirrors, mirror, commit: request.commit_id, directory, trusted: isTrusted(request), token, signal })
+  return mounts
+}
+
+/** A pull request's body names neither people nor message: the commit does. What the request says already stays. */
+function withWordsOf({ committer, author, message }: Commit, request: Request): Request {
+  const person = isNoreply(committer.email) ? author : committer
+  return {
+    ...request,
+    committer_name: request.committer_name || person.name,
+    committer_email: request.committer_email || person.email,
+    author_name: request.author_name ?? author.name,
+    author_email: request.author_email ?? author.email,
+    message: request.message ?? message,
+  }
+}
+
+/** Undefined where it cannot be known: a new branch, or a forced push whose old commit is gone. */
+async function filesChanged(mirror: Mirror, request: Request): Promise<string[] | undefined> {
+  const base = request.before ?? request.pull_request?.base_commit
+  if (base === undefined || !(await mirror.hasCommit(base))) return undefined
+  return mirror.changedFiles(base, request.commit_id)
+}
+
+/** An untrusted run has no network: it clones from a mirror that it can only read. Git takes it although another user owns it. */
+function withMirrorInside(plan: Plan, { directory }: Mirror): Plan {
+  const git = { CLONE_URL: mirrorInside, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' }
+  return {
+    ...plan,
+    runs: plan.runs.map((run) => ({
+      ...run,
+      env: { ...run.env, ...git },
+      mounts: [...(run.mounts ?? []), { from: directory, to: mirrorInside, readonly: true }],
+    })),
+  }
+}
