@@ -1,10 +1,11 @@
-import { cloneToken, cloneUrl } from '../git/clone-url.ts'
+import { cloneToken } from '../git/clone-token.ts'
 import type { Commit, Mirror } from '../git/mirror.ts'
 import type { Mirrors } from '../git/mirrors.ts'
 import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
 import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
+import { cloneUrlOf } from '../plan/clone-url.ts'
 import type { Workshop } from './workshop.ts'
 
 interface SettlerSettings {
@@ -12,7 +13,8 @@ interface SettlerSettings {
   cache: string
   /** What git may know of our own environment, see `gitWorld`. */
   gitWorld: Record<string, string>
-  clone: Parameters<typeof cloneUrl>[1] & Parameters<typeof cloneToken>[1]
+  /** For private clones over https, and the only host that gets it. */
+  token: Parameters<typeof cloneToken>[1]
   choose: (request: Request) => Choice
   plan: PlanSettings
 }
@@ -33,9 +35,9 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
     const changedFiles = mirror && (await filesChanged(mirror, known))
     const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles })
     if ('ignored' in planned) return planned
-    if (mirror === undefined) return { plan: planned.plan, request: known }
+    if (mirror === undefined) return { plan: planned, request: known }
     return {
-      plan: isTrusted(known) ? planned.plan : withMirrorInside(planned.plan, mirror),
+      plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror),
       request: known,
       checkOut: (directory) => checkOutFrom(mirror, known, { directory, settings, signal }),
     }
@@ -47,22 +49,22 @@ function wantsMirror(request: Request, { pipeline }: Choice): boolean {
 }
 
 async function fetchMirror(request: Request, settings: SettlerSettings, signal: AbortSignal): Promise<Mirror> {
-  const url = cloneUrl(request, settings.clone)
+  const url = cloneUrlOf(request, settings.plan.clone)
   const mirrors = await openMirrorsFor(url, request, settings)
-  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], token: cloneToken(url, settings.clone), signal })
+  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], token: cloneToken(url, settings.token), signal })
 }
 
 /** Paths of this host are for those whom this server trusts: they reach whatever its user can read. */
-async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, clone }: SettlerSettings): Promise<Mirrors> {
+async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, plan }: SettlerSettings): Promise<Mirrors> {
   const { openMirrors } = await import('../git/mirrors.ts')
-  const ours = isTrusted(request) || url.startsWith(clone.CLONE_BASE || '\0')
+  const ours = isTrusted(request) || url.startsWith(plan.clone.CLONE_BASE || '\0')
   return openMirrors(cache, { env: gitWorld, localPaths: ours && /^(?:\/|file:)/.test(url) })
 }
 
 async function checkOutFrom(mirror: Mirror, request: Request, { directory, settings, signal }: { directory: string; settings: SettlerSettings; signal: AbortSignal }) {
   const { checkOut } = await import('../git/check-out.ts')
   const mirrors = await openMirrorsFor(mirror.url, request, settings)
-  const token = cloneToken(mirror.url, settings.clone)
+  const token = cloneToken(mirror.url, settings.token)
   const { mounts } = await checkOut({ mirrors, mirror, commit: request.commit_id, directory, trusted: isTrusted(request), token, signal })
   return mounts
 }

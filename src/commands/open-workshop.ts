@@ -73,7 +73,7 @@ function openSettlerOf(config: QuernConfig): Workshop['settle'] {
   return openSettler({
     cache: join(config.home, 'cache/git'),
     gitWorld: gitWorld(config.environment),
-    clone: config.settings,
+    token: { token: config.settings.CLONE_TOKEN, host: config.settings.CLONE_TOKEN_HOST },
     choose: (request) => pipelineFor(config, request),
     plan: planSettings(config),
   })
