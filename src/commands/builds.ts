@@ -32,8 +32,10 @@ export function define(command: Command): void {
     .action(builds)
 }
 
-async function builds(pipeline: string | undefined, { limit, json }: Options): Promise<void> {
+async function builds(words: string | undefined, { limit, json }: Options): Promise<void> {
   const home = openHome()
+  // owner/name is kept as owner~name.
+  const pipeline = words?.replaceAll('/', '~')
   const wanted = (build: BuildId) => pipeline === undefined || build.pipeline === pipeline
   const running = (await runningBuilds(home)).filter(wanted)
   const finished = newest(home, wanted, limit)

@@ -3,8 +3,13 @@ import { installation } from '../config/home.ts'
 
 /** How this home's quern is called in a shell. */
 export function launcherFor(home: string): string {
-  const launcher = quoted(join(installation(), 'bin/quern'))
-  return home === installation() ? launcher : `QUERN_HOME=${quoted(home)} ${launcher}`
+  return programFor(home, 'bin/quern')
+}
+
+/** How a program of the installation is called in a shell to work on this home. */
+export function programFor(home: string, program: string): string {
+  const path = quoted(join(installation(), program))
+  return home === installation() ? path : `QUERN_HOME=${quoted(home)} ${path}`
 }
 
 /** The crontab line that builds what waits, each minute. cron takes a bare % for a line end. */

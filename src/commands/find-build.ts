@@ -15,8 +15,9 @@ export function findBuild(home: Home, words: string): BuildId {
 
 /** The same, or undefined where there is none. */
 export function buildNamed({ home, records }: Home, words: string): BuildId | undefined {
-  const name = words.replace(/^(?:\.\/)?builds\//, '').replace(/\/+$/, '')
-  const build = parseBuildName(name.startsWith(`${home}/builds/`) ? name.slice(home.length + '/builds/'.length) : name)
+  const below = words.startsWith(`${home}/builds/`) ? words.slice(home.length + '/builds/'.length) : words.replace(/^(?:\.\/)?builds\//, '')
+  // A repository's pipeline is kept as owner~name: owner/name is meant, too.
+  const build = parseBuildName(below.replace(/\/+$/, '').replace(/\/(?=.*\/)/g, '~'))
   return build !== undefined && !build.pipeline.startsWith('.') && existsSync(records.directory(build)) ? build : undefined
 }
 

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { homeDirectory, installation } from '../config/home.ts'
 import { isCode } from '../disk/read.ts'
 import { makeDirectory } from '../disk/write.ts'
-import { cronLine, launcherFor } from './cron-line.ts'
+import { cronLine, launcherFor, programFor } from './cron-line.ts'
 import { homeDirectories } from './home-directories.ts'
 import { paint, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -49,8 +49,8 @@ Next:
   1. Look through ${join(home, 'environment.sh')} (SMTP_URL, MAIL_ADMIN, CLONE_BASE).
   2. crontab -e, and add this line, which builds what waits:
        ${cronLine(home)}
-  3. Start the receiver:
-       ${launcherFor(home)} serve
+  3. Start the receiver (docs/set-up.md has a systemd unit):
+       ${programFor(home, 'start-webhook.sh')}
   4. In the repository's settings on the forge, add a webhook:
        URL           http://${hostname()}:8196/webhook/amp_main
        Content type  application/json

@@ -8,7 +8,15 @@ export async function openLinePrinter(): Promise<(line: string) => void> {
   const pretty = prettyFactory({ colorize, translateTime: 'SYS:yyyy-mm-dd HH:MM:ss', ignore: 'pid', singleLine: true })
   return (line) => {
     const entry = parse(line)
-    printLine(entry === undefined ? readableLine(line) : pretty(safe(entry)).trimEnd())
+    printLine(entry === undefined ? readableLine(line) : told(entry))
+  }
+
+  /** Texts of several lines, like the end of a log, stand below the line as they are, set in. */
+  function told(entry: object): string {
+    const fields = Object.entries(safe(entry))
+    const isLong = ([, value]: [string, unknown]) => typeof value === 'string' && value.includes('\n')
+    const below = fields.filter(isLong).map(([name, value]) => `    ${name}:\n${String(value).trimEnd().replace(/^/gm, '      ')}`)
+    return [pretty(Object.fromEntries(fields.filter((field) => !isLong(field)))).trimEnd(), ...below].join('\n')
   }
 }
 

@@ -1,8 +1,10 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseEnvironment } from '../../src/config/environment.ts'
 import { runQuern } from '../helpers/run-quern.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 test('a new home has its directories, a secret that only its owner reads, and a next step', async () => {
@@ -16,6 +18,19 @@ test('a new home has its directories, a secret that only its owner reads, and a 
   expect(stdout).toContain(`* * * * * QUERN_HOME='${home}' ${process.cwd()}/bin/quern build --threads 2`)
   expect(stdout).toContain(':8196/webhook/amp_main')
   expect(stdout).not.toContain(values['SECRET'])
+})
+
+test('the crontab line that it prints builds, under the bare environment of cron and with blanks, quotes and % in the path', async () => {
+  const home = join(tempDir(), "it's 100% mine")
+  const { stdout } = await runQuern(undefined, ['init', home])
+  const line = stdout.split('\n').find((text) => text.includes('* * * * *'))!
+  appendFileSync(join(home, 'environment.sh'), `export NODE="${process.execPath}"\nexport SMTP_URL="smtp://127.0.0.1:1"\n`)
+  for (const chunk of ['checkout_repos', 'build_packages']) writeFileSync(join(home, 'scripts', chunk), 'echo "$REPOSITORY"\n')
+  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(sampleRequest({ clone_url: '/nowhere' })))
+  // What cron(8) does: five fields off, \\% unescaped, /bin/sh -c with these variables and no others.
+  const command = line.trim().split(' ').slice(5).join(' ').replaceAll('\\%', '%')
+  execFileSync('/bin/sh', ['-c', command], { env: { PATH: '/usr/bin:/bin', HOME: '/', LOGNAME: 'root', SHELL: '/bin/sh' }, stdio: 'ignore', cwd: '/' })
+  expect(readFileSync(join(home, 'builds/tool/1/status'), 'utf8')).toBe('PASSED\n')
 })
 
 test('two homes have two secrets', async () => {

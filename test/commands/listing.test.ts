@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -60,6 +60,16 @@ test('show tells the facts and the end of the log, --log prints it byte by byte'
   expect(stdout).not.toMatch(steering)
   expect((await runQuern(home, ['show', 'tool/1', '--log'])).stdout).toBe(output)
   expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--json'])).stdout)).toMatchObject({ build: 'tool/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
+})
+
+test('owner/name is understood as the directory owner~name', async () => {
+  const { home, accept, decide, records } = homeWithBuilds()
+  await accept(sampleRequest({ repository: 'tool' }))
+  const result = await decide('passed')
+  renameSync(dirname(records.directory(result)), join(home, 'builds/example~tool'))
+  writeFileSync(join(home, 'builds/index.jsonl'), `${JSON.stringify({ ...result, pipeline: 'example~tool' })}\n`)
+  expect((await runQuern(home, ['builds', 'example/tool'])).stdout).toContain('example~tool/1')
+  for (const name of ['example/tool/1', 'builds/example~tool/1', `${home}/builds/example~tool/1/`]) expect((await runQuern(home, ['show', name])).stdout).toMatch(/build +example~tool\/1/)
 })
 
 test('show tells a build that runs', async () => {

@@ -37,6 +37,13 @@ test('words of strangers do not steer the terminal', async () => {
   expect(stdout).not.toMatch(/[\x1b\x07\u202e]/)
 })
 
+test('a text of several lines stands below its line', async () => {
+  const home = homeWithLogs()
+  writeFileSync(join(home, 'logs/build.log'), line(1, 'what the mail shows', { build: 'p/1', output: 'first\n\u001b[31msecond\n' }))
+  const { stdout } = await runQuern(home, ['logs'])
+  expect(stdout.split('\n').slice(1)).toEqual(['    output:', '      first', '      second', ''])
+})
+
 test('-f goes on across a rotation', async () => {
   const home = homeWithLogs()
   const path = join(home, 'logs/build.log')

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runQuern } from '../helpers/run-quern.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -19,6 +20,23 @@ test('a command shows its own help, both ways', async () => {
 test('--version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   expect(await runQuern(tempDir(), ['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` })
+})
+
+test('an error that nobody foresaw is told without a stack, which is in the log', async () => {
+  const home = tempDir()
+  for (const name of ['logs', 'queue', 'builds/index.jsonl']) mkdirSync(join(home, name), { recursive: true })
+  const { code, stderr } = await runQuern(home, ['builds'])
+  expect(code).toBe(1)
+  expect(stderr).toBe(`quern: EISDIR: illegal operation on a directory, read\n(the details are in ${home}/logs/build.log)\n`)
+  expect(readFileSync(join(home, 'logs/build.log'), 'utf8')).toMatch(/"stack":"Error: EISDIR.*"command":"builds"/)
+})
+
+test('a wrong line of environment.sh is told with its number', async () => {
+  const home = tempDir()
+  writeFileSync(join(home, 'environment.sh'), '# x\nexport THREADS="$X"\n')
+  const { code, stderr } = await runQuern(home, ['push'])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(new RegExp(`^quern: ${home}/environment.sh:2: THREADS: the shell would replace`))
 })
 
 test.each([[['nosuch']], [['init', '--nosuch']], [['init', 'a', 'b']]])('%j is a mistake: exit code 2', async (words) => {

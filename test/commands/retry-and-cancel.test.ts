@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { userInfo } from 'node:os'
 import { expect, test } from 'vitest'
@@ -57,6 +57,22 @@ test('cancel leaves word for the builder that runs the build, and waits to see i
   expect(readFileSync(word, 'utf8')).toBe(`cancelled by ${userInfo().username}\n`)
   record.setStatus('CANCELLED')
   expect(await cancelling).toMatchObject({ code: 0, stdout: 'Build tool/1 has ended: CANCELLED.\n' })
+})
+
+test('cancel ends what a real builder runs, and the builder goes on', async () => {
+  const { home, queue, accept } = homeWithBuilds()
+  mkdirSync(join(home, 'scripts'))
+  writeFileSync(join(home, 'scripts/checkout_repos'), 'true\n')
+  writeFileSync(join(home, 'scripts/build_packages'), `[ "$REPOSITORY" = quick ] && exit\ntouch "${home}/started"\nsleep 300\n`)
+  await accept(sampleRequest({ clone_url: '/nowhere' }))
+  await accept(sampleRequest({ repository: 'quick', clone_url: '/nowhere' }))
+  const building = runQuern(home, ['build'])
+  while (!existsSync(join(home, 'started'))) await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(await runQuern(home, ['cancel', 'tool/1'])).toMatchObject({ code: 0, stdout: 'Build tool/1 has ended: CANCELLED.\n' })
+  expect((await building).code).toBe(0)
+  expect(await queue.list()).toEqual([])
+  expect((await runQuern(home, ['why', 'tool/1'])).stdout).toMatch(new RegExp(`^cancelled: cancelled by ${userInfo().username}\n`))
+  expect(readFileSync(join(home, 'builds/quick/1/status'), 'utf8')).toBe('PASSED\n')
 })
 
 test('cancel of a released entry leaves word for the builder that claims it next', async () => {

@@ -20,7 +20,7 @@ export async function readConfig(): Promise<{ config?: QuernConfig; check: Check
 }
 
 export function checkSettings(config: QuernConfig): Check[] {
-  return [checkFile(config.home), checkSecrets(config), ...checkNames(config), checkAdmin(config)]
+  return [checkFile(config.home), ...checkStructure(config), checkSecrets(config), ...checkNames(config), checkAdmin(config)]
 }
 
 function checkFile(home: string): Check {
@@ -29,6 +29,14 @@ function checkFile(home: string): Check {
   if (stats === undefined) return warning('environment.sh', 'there is none: every setting has its default', `make one with quern init, or copy environment.example.sh to ${path}`)
   if ((stats.mode & 0o077) !== 0) return warning('environment.sh', `others may read the secrets in it (mode ${(stats.mode & 0o777).toString(8)})`, `chmod 600 ${path}`)
   return ok('environment.sh', 'only its owner reads it')
+}
+
+/** quern.yaml is for others to read, too, unless a secret itself stands in it. */
+function checkStructure({ home, structure }: QuernConfig): Check[] {
+  const path = join(home, 'quern.yaml')
+  const mode = orMissing(() => statSync(path))?.mode ?? 0
+  if ((mode & 0o077) === 0 || structure.hooks.every(({ secret }) => secret === undefined)) return []
+  return [warning('quern.yaml', `others may read the secrets of hooks in it (mode ${(mode & 0o777).toString(8)})`, `chmod 600 ${path}, or name variables of environment.sh by secret_env`)]
 }
 
 function checkSecrets(config: QuernConfig): Check {
