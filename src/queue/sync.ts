@@ -1,10 +1,8 @@
-import { close, fsync, openSync } from 'node:fs'
+import { closeSync, fsync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 /** Flushes an open file on the thread pool. */
 export const sync = promisify(fsync)
-
-const closed = promisify(close)
 
 /** Makes the names in these directories survive a power cut: all at once, on the thread pool. @throws the first error */
 export async function syncDirectories(directories: Iterable<string>): Promise<void> {
@@ -18,6 +16,6 @@ async function syncOne(directory: string): Promise<void> {
   } catch (error) {
     throw new Error(`flushing ${directory} to disk: ${(error as Error).message}`, { cause: error })
   } finally {
-    await closed(descriptor)
+    closeSync(descriptor)
   }
 }

@@ -1,5 +1,5 @@
 import { armFault, disarmFault } from '../helpers/fault.mjs'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
@@ -40,6 +40,8 @@ test('a file that cannot be flushed fails its delivery alone, a directory that c
     disarmFault()
     expect(answers.filter(({ status }) => status === 'rejected'), `flush ${at}`).toHaveLength(refused)
     expect(readdirSync(join(home, 'queue/tmp'))).toEqual([])
+    // What is not on disk has no link yet, so that a redelivery is not taken for a duplicate.
+    expect(readdirSync(join(home, 'ledger/delivery')), `flush ${at}`).toHaveLength(at < 3 ? 1 : 2)
   }
 })
 
@@ -106,6 +108,9 @@ async function useQueue(queue: Queue): Promise<Told> {
 async function checkAfterFault(home: string, told: Told, where: string): Promise<void> {
   expect(told.failures.length, where).toBeLessThanOrEqual(5)
   for (const entry of told.accepted) expect(entriesIn(home).filter(({ name }) => name === entry), where).toHaveLength(1)
+  // A refused delivery leaves nothing behind, unless the removal itself was the fault.
+  const left = entriesIn(home).filter(({ place, name }) => place === 'queue/tmp' && statSync(join(home, place, name)).nlink === 1)
+  if (told.failures.length > 0) expect(left, where).toEqual([])
 
   const later = Date.now() + 2 * 3600_000
   const queue = openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')), now: () => later })
