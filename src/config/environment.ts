@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { parse } from 'dotenv'
-import { orMissing } from '../disk/read.ts'
 import { ConfigError } from './config-error.ts'
+import { readHandWritten } from './read-hand-written.ts'
 
 /** The names and values of environment.sh, and the line where each was set last. */
 export interface EnvironmentFile {
@@ -15,8 +14,7 @@ export interface EnvironmentFile {
  * @throws {ConfigError} naming file and line of the first one that they would not
  */
 export function readEnvironmentFile(path: string): EnvironmentFile {
-  const bytes = orMissing(() => readFileSync(path))
-  return bytes === undefined ? { values: {}, lines: {} } : parseEnvironment(decode(bytes, path), path)
+  return parseEnvironment(readHandWritten(path) ?? '', path)
 }
 
 /** The same for the file's text. */
@@ -58,12 +56,4 @@ function mistakeOf(line: string): string {
   if (/^(?:"[^"]*|'[^']*)$/.test(value)) return `${name}: the closing quote is missing on this line: ${form}`
   if (/^(?:"[^"]*"|'[^']*')/.test(value)) return `${name}: expected nothing but a blank and a # comment after the closing quote: ${form}`
   return `${name}: a value with blanks or other characters than letters, digits and _./:@%+,=- needs quotes: ${form}`
-}
-
-function decode(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    throw new ConfigError(`${path}: expected UTF-8 text: save it as UTF-8`)
-  }
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { readIfThere } from '../disk/read.ts'
 import { describeIssue } from '../model/issue.ts'
 import { parseYaml, YamlError } from '../yaml/parse-yaml.ts'
 import { ConfigError } from './config-error.ts'
 import { readEnvironmentFile, type EnvironmentFile } from './environment.ts'
+import { readHandWritten } from './read-hand-written.ts'
 
 /** What the rooms want to know: entries over the strings of environment.sh, and entries over the top keys of quern.yaml. */
 export interface ConfigSchema<Settings extends v.ObjectEntries, Structure extends v.ObjectEntries> {
@@ -58,7 +58,7 @@ function placeOf(name: string, file: EnvironmentFile, home: string): string {
 
 async function readStructure<Structure extends v.ObjectEntries>(home: string, entries: Structure) {
   const path = join(home, 'quern.yaml')
-  const text = readIfThere(path)
+  const text = readHandWritten(path)
   const schema = v.strictObject(entries)
   // Most homes have none, or only the comments that `quern init` wrote: then the YAML library is not loaded at all.
   if (text === undefined || /^(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)) return v.parse(schema, {})

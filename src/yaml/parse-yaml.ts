@@ -111,5 +111,7 @@ function keysAt(schema: unknown, path: (string | number)[]): string[] {
 function readableSyntax(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'the key stands twice in this map: remove one of them'
   if (code === 'TAB_AS_INDENT') return 'indented by a tab, which YAML does not allow: use blanks'
+  if (code === 'NON_STRING_KEY') return 'expected text as the key: put it in quotes'
+  if (code === 'MULTIPLE_DOCS') return 'expected one document: remove the line "---"'
   return message.replace(/\n[\s\S]*/, '')
 }

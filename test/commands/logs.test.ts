@@ -48,7 +48,7 @@ test('-f goes on across a rotation', async () => {
   const home = homeWithLogs()
   const path = join(home, 'logs/build.log')
   writeFileSync(path, line(1, 'before'))
-  const child = spawn('bin/quern', ['logs', '-f'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(join(process.cwd(), 'bin/quern'), ['logs', '-f'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let seen = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))

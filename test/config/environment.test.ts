@@ -52,6 +52,11 @@ test('a file that is not UTF-8 is refused', () => {
   expect(() => readEnvironmentFile(path)).toThrow('expected UTF-8')
 })
 
+test('what this user cannot read as a file is told as a mistake', () => {
+  const directory = tempDir()
+  expect(() => readEnvironmentFile(directory)).toThrow(expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining('expected a file that this user may read') }))
+})
+
 test('without a file nothing is set', () => {
   expect(readEnvironmentFile(join(tempDir(), 'environment.sh'))).toEqual({ values: {}, lines: {} })
 })

@@ -27,6 +27,8 @@ test.each([
   ['hooks: []\ngrants: {}\nhooks: []\n', 'quern.yaml:3: the key stands twice in this map: remove one of them'],
   ['hooks:\n\t- name: a\n', 'quern.yaml:2: indented by a tab, which YAML does not allow: use blanks'],
   ['hooks: [\n', 'quern.yaml:2: '],
+  ['[a]: x\n', 'quern.yaml:1: expected text as the key: put it in quotes'],
+  ['hooks: []\n---\nhooks: []\n', 'quern.yaml:2: expected one document: remove the line "---"'],
   ['hooks: *nobody\n', 'quern.yaml:1: the aliases cannot be resolved'],
 ])('%j is refused with line, key and what was expected', async (text, message) => {
   await expect(parseYaml(text, 'quern.yaml', schema)).rejects.toThrow(message)
