@@ -10,6 +10,7 @@ export const commands: Record<string, { summary: string; load(): Promise<Command
   init: { summary: 'make a home: the directory with settings, queue and records', load: () => import('./init.ts') },
   serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
   build: { summary: 'build what waits in the queue, then end (cron starts it each minute)', load: () => import('./build.ts') },
+  poll: { summary: 'ask Patchwork for mailed series and queue them', load: () => import('./poll.ts') },
   push: { summary: 'tell the receiver, signed, that a local repository was pushed', load: () => import('./push.ts') },
   queue: { summary: 'what waits and what is being built', load: () => import('./queue.ts') },
   builds: { summary: 'what runs, and how the newest builds ended', load: () => import('./builds.ts') },

@@ -4,6 +4,7 @@ import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { executorEnvironment } from '../executor/choose.ts'
 import { gitEnvironment } from '../git/clone-token.ts'
+import { patchworkSchema } from '../patchwork/settings.ts'
 import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
@@ -25,6 +26,7 @@ export const configSchema = {
   /** Top keys of quern.yaml. */
   structure: {
     hooks: hooksSchema,
+    patchwork: patchworkSchema,
     grants: v.optional(v.strictObject(planGrants), {}),
   },
 }

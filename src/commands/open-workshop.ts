@@ -15,6 +15,7 @@ import { openOutbox, writeReport } from '../publish/outbox.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
 import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
+import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 
@@ -54,10 +55,11 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   }
 }
 
-function openOutboxOf({ home, settings }: QuernConfig, { ledger, log }: Pick<Workshop, 'ledger' | 'log'>): Workshop['outbox'] {
+function openOutboxOf(config: QuernConfig, { ledger, log }: Pick<Workshop, 'ledger' | 'log'>): Workshop['outbox'] {
+  const { home, settings } = config
   const outbox = openOutbox(home, ledger)
   const from = mailSender(settings.MAIL_FROM, settings.CI_NAME)
-  const publishers = choosePublishers({ email: { url: settings.SMTP_URL, from, builds: join(home, 'builds') } })
+  const publishers = choosePublishers({ email: { url: settings.SMTP_URL, from, builds: join(home, 'builds') }, patchwork: patchworkChecks(config, log) })
   return {
     write: writeReport,
     handOver: outbox.handOver,

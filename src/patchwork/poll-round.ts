@@ -1,9 +1,9 @@
 import type { Decision, Ledger } from '../ledger/ledger.ts'
-import type { Queue } from '../queue/queue.ts'
 import type { SeriesAnswer, SeriesEvent } from './answers.ts'
 import type { PatchworkClient } from './client.ts'
 import { PatchworkError } from './http.ts'
 import type { Journal, Line, SeriesState } from './journal.ts'
+import type { SeriesQueue } from './series-queue.ts'
 import { hoursBetween, hoursSince } from './server-date.ts'
 import type { PatchworkSource } from './settings.ts'
 
@@ -13,7 +13,7 @@ export interface PollOptions {
   client: PatchworkClient
   /** The data directory. */
   home: string
-  queue: Pick<Queue, 'enqueue' | 'drop' | 'list'>
+  queue: SeriesQueue
   ledger: Pick<Ledger, 'decide'>
   /** The commit that the branch points to now; asked at most once, and only where something is to be built. */
   tip: () => Promise<string>

@@ -1,12 +1,14 @@
 import { openEmail, type MailServer } from './email.ts'
+import { openPatchworkChecks, type PatchworkChecksOptions } from './patchwork-check.ts'
 import type { Publisher } from './publisher.ts'
 
 /** What each publisher needs of the configuration. */
 export interface PublisherSettings {
   email: MailServer
+  patchwork: PatchworkChecksOptions
 }
 
 /** The publishers of this installation by the name that reports carry. A new one is one file and one line here. */
-export function choosePublishers({ email }: PublisherSettings): Record<string, Publisher> {
-  return { email: openEmail(email) }
+export function choosePublishers({ email, patchwork }: PublisherSettings): Record<string, Publisher> {
+  return { email: openEmail(email), 'patchwork-check': openPatchworkChecks(patchwork) }
 }
