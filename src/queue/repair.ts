@@ -1,5 +1,6 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
 import { readNote, removeNote } from './claim-note.ts'
 import { readEntry, readMark } from './entry.ts'
 import { compareNames } from './names.ts'
@@ -22,13 +23,14 @@ export function repairQueue(room: Room): Claim[] {
   return claims.sort((a, b) => compareNames(a.entry, b.entry))
 }
 
-/** A delivery's link on it means that it may have been promised. */
+/** A delivery's link on it means that it may have been promised. A receiver may be at work on it, too, and be faster. */
 function mendTemporary({ places, now, log }: Room, name: string): void {
   const path = join(places.tmp, name)
   const stats = look(path)
   if (stats === undefined || !stats.isFile()) return
   if (stats.nlink > 1) {
-    moveBack(places, path, name, readMark(path)?.low ? places.low : places.waiting)
+    const mark = orMissing(() => readMark(path))
+    moveBack(places, path, name, mark?.low ? places.low : places.waiting)
     log?.info({ entry: name }, 'repaired: an entry was linked to its delivery, but not in the queue')
   } else if (Math.abs(now() - stats.mtimeMs) >= abandoned) {
     rmSync(path, { force: true })
@@ -79,5 +81,5 @@ function moveBack(places: Places, path: string, entry: string, target: string): 
   const inTmp = path.startsWith(places.tmp)
   const others = [places.waiting, places.low, ...(inTmp ? [places.claimed, places.bad, places.done] : [])]
   if (others.some((place) => look(join(place, entry)) !== undefined)) rmSync(path, { force: true })
-  else renameSync(path, join(target, entry))
+  else orMissing(() => renameSync(path, join(target, entry)))
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { RequestError } from '../../src/model/request.ts'
@@ -152,6 +153,27 @@ test('two processes that enqueue the same deliveries at once make one entry of e
   expect(second!.map(([entry]) => entry)).toEqual(first!.map(([entry]) => entry))
   for (let index = 0; index < 200; index++) expect([first![index]![1], second![index]![1]].toSorted()).toEqual(['false', 'true'])
   expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json'))).toHaveLength(200)
+})
+
+test('a builder that repairs, claims and releases while two receivers deliver the same builds each delivery once', async () => {
+  const { home, queue, path } = open()
+  const program = bundle('test/queue/enqueueing-program.ts', home)
+  const receivers = [1, 2].map(() => text(spawn(process.execPath, [program, home, `${Date.now() + 500}`], { stdio: ['ignore', 'pipe', 'inherit'] }).stdout))
+  let delivering = true
+  const delivered = Promise.all(receivers).finally(() => (delivering = false))
+  const built: string[] = []
+  const assign = number()
+  for (let last = false; !last; last = !delivering && (await queue.list()).length === 0) {
+    expect(await queue.repair()).toEqual([])
+    const claim = await queue.claim(assign)
+    if (claim === undefined) await setTimeout(2)
+    else if (claim.attempt === 1 && claim.build.number % 5 === 0) await queue.release(claim)
+    else built.push((await queue.finish(claim), claim.request.delivery!))
+  }
+  expect((await delivered).join('').match(/true/g)).toHaveLength(200)
+  expect(built).toHaveLength(200)
+  expect(new Set(built).size).toBe(200)
+  expect(readdirSync(path('queue/tmp'))).toEqual([])
 })
 
 test('a redelivery completes what a dead receiver left in tmp', async () => {
