@@ -10,7 +10,7 @@ import { decide, handOver, resultOf } from './decide.ts'
 import { executeRun } from './execute-run.ts'
 import { schedule } from './schedule.ts'
 import { openTrees } from './trees.ts'
-import type { Workshop } from './workshop.ts'
+import type { Settled, Workshop } from './workshop.ts'
 
 /**
  * The story of one build: settle, run, record, report, hand over. Resolves when the entry is decided or, where the builder
@@ -58,10 +58,10 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
   }
 }
 
-async function executePlan(attempt: Attempt, settled: Parameters<typeof openTrees>[1]): Promise<RunResult[]> {
+async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
   const trees = openTrees(attempt, settled)
   try {
-    return await schedule(settled.plan.runs, (run) => executeRun(attempt, run, { trees, request: settled.request }))
+    return await schedule(settled.plan.runs, (run) => executeRun(attempt, run, { trees, settled }))
   } finally {
     await trees.removeAll()
   }

@@ -4,11 +4,14 @@ import type { Mirrors } from '../git/mirrors.ts'
 import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
+import type { Secrets } from '../secrets/read-secrets.ts'
+import type { Grants as SecretGrants } from '../secrets/granted-secrets.ts'
 import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { cloneUrlOf } from '../plan/clone-url.ts'
+import { openDisclosure } from './disclose.ts'
 import type { Workshop } from './workshop.ts'
 
-interface SettlerSettings {
+export interface SettlerSettings {
   /** Where mirrors are kept. */
   cache: string
   /** What git may know of our own environment, see `gitWorld`. */
@@ -17,6 +20,9 @@ interface SettlerSettings {
   token: Parameters<typeof cloneToken>[1]
   choose: (request: Request) => Choice
   plan: PlanSettings
+  /** The secrets of this home, and who may have which. */
+  secrets: () => Promise<Secrets>
+  secretGrants: SecretGrants
 }
 
 /** Where an untrusted run finds a read-only mirror of its repository, in place of the server that it may not reach. */
@@ -35,8 +41,10 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
     const changedFiles = mirror && (await filesChanged(mirror, known))
     const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles })
     if ('ignored' in planned) return planned
-    if (mirror === undefined) return { plan: planned, request: known }
+    const disclose = openDisclosure(settings, known, planned)
+    if (mirror === undefined) return { plan: planned, request: known, disclose }
     return {
+      disclose,
       plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror),
       request: known,
       checkOut: (directory) => checkOutFrom(mirror, known, { directory, settings, signal }),

@@ -2,7 +2,7 @@ import type { Execution, Executor, Limits } from '../executor/executor.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
 import type { BuildResult } from '../model/build.ts'
-import type { ExecutorName, Plan } from '../model/plan.ts'
+import type { ExecutorName, Plan, PlannedRun } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -51,6 +51,17 @@ export interface Settled {
   request: Request
   /** Makes a fresh work tree at the commit in a directory that does not exist; returns what a job must see besides it. Absent where no run of the plan wants one. */
   checkOut?: (directory: string) => Promise<Mount[]>
+  /** What a run gets to know that nothing may record. */
+  disclose: (run: PlannedRun) => Promise<Disclosed>
+}
+
+/** Secrets for one run. */
+export interface Disclosed {
+  env: Record<string, string>
+  /** What is masked in everything that the run prints. */
+  hidden: string[]
+  /** What it asked for and does not get, a sentence each. */
+  withheld: string[]
 }
 
 export type Mount = NonNullable<Execution['mounts']>[number]

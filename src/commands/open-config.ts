@@ -9,6 +9,7 @@ import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
+import { grantsSchema } from '../secrets/granted-secrets.ts'
 import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
 
 /** Everything that can be set, from the rooms that use it. */
@@ -27,7 +28,7 @@ export const configSchema = {
   structure: {
     hooks: hooksSchema,
     patchwork: patchworkSchema,
-    grants: v.optional(v.strictObject(planGrants), {}),
+    grants: v.optional(v.strictObject({ ...planGrants, secrets: v.optional(grantsSchema, {}) }), {}),
   },
 }
 

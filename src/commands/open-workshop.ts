@@ -78,5 +78,7 @@ function openSettlerOf(config: QuernConfig): Workshop['settle'] {
     token: { token: config.settings.CLONE_TOKEN, host: config.settings.CLONE_TOKEN_HOST },
     choose: (request) => pipelineFor(config, request),
     plan: planSettings(config),
+    secrets: async () => (await import('../secrets/read-secrets.ts')).readSecrets(config.home),
+    secretGrants: config.structure.grants.secrets,
   })
 }

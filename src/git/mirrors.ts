@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
+import { credentials, writeAskpass } from './askpass.ts'
 import { CheckoutError, GitError } from './git-error.ts'
 import { withLock } from './lock-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
@@ -180,27 +181,6 @@ function remoteOrError(address: string): Remote {
 function gitFor(remote: Remote, world: Record<string, string>, { token = remote.password, signal }: FetchOptions): GitOptions {
   const env = token === undefined || remote.origin === undefined ? world : { ...world, ...credentials(remote, remote.origin, token) }
   return { doing: '', env, cwd: world['HOME']!, signal, token, protocols: [remote.protocol], config: lowSpeed, timeout: fetchTimeout }
-}
-
-function credentials({ user = 'x-access-token' }: Remote, origin: string, token: string): Record<string, string> {
-  const login = origin.replace('://', `://${encodeURIComponent(user)}@`)
-  return { QUERN_GIT_ORIGIN: origin, QUERN_GIT_LOGIN: login, QUERN_GIT_USER: user, QUERN_GIT_TOKEN: token }
-}
-
-/** Git asks this script, by GIT_ASKPASS. It answers for one server only: a redirect, a submodule or an LFS address elsewhere gets nothing. */
-const askpass = `#!/bin/sh
-case "$1" in
-  "Username for '$QUERN_GIT_ORIGIN'"*) printf '%s\\n' "$QUERN_GIT_USER" ;;
-  "Password for '$QUERN_GIT_LOGIN'"*) printf '%s\\n' "$QUERN_GIT_TOKEN" ;;
-  *) exit 1 ;;
-esac
-`
-
-function writeAskpass(directory: string): string {
-  const path = join(directory, 'askpass.sh')
-  writeAtomically(path, askpass, { mode: 0o700 })
-  chmodSync(path, 0o700)
-  return path
 }
 
 /** Git's global settings: a repository that this server's settings name by its path may belong to another user. */

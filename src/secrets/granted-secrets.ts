@@ -13,7 +13,7 @@ const grantSchema = v.union(
 )
 
 /**
- * `grants` of quern.yaml: for each secret, the repositories (`owner/name`, exact or a glob) and the refs (a branch, or a
+ * `grants.secrets` of quern.yaml: for each secret, the repositories (`owner/name`, exact or a glob) and the refs (a branch, or a
  * full ref; exact or a glob) whose own pipelines may have it.
  */
 export const grantsSchema = v.record(v.string(), v.array(grantSchema))
@@ -60,7 +60,7 @@ async function refusal({ name, value, request, pipeline, grants }: { name: strin
   for (const grant of grants) {
     if ((await fits(repository, grant.repositories)) && (await fitsRef(request.ref, grant.refs))) return undefined
   }
-  return `quern.yaml does not grant it to ${repository} at ${request.ref} (grants: ${name}: [${repository}])`
+  return `quern.yaml does not grant it to ${repository} at ${request.ref} (grants: secrets: ${name}: [${repository}])`
 }
 
 /** A pattern that does not begin with `refs/` means a branch. */

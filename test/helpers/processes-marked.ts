@@ -6,12 +6,13 @@ export function processesMarked(home: string): string[] {
   const mark = `QUERN_RUN=${homeId(home)}/`
   return readdirSync('/proc')
     .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
+    .flatMap((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+        const marked = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+        return marked ? [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`] : []
       } catch {
-        return false
+        // It ended while we looked.
+        return []
       }
     })
-    .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`)
 }
