@@ -27,6 +27,8 @@ export interface GrantQuestion {
   names: string[]
   secrets: Secrets
   grants: Grants
+  /** What the repository itself brings along, by `readRepositorySecrets`: for its own pipelines, without a grant. */
+  own?: Secrets
 }
 
 export interface Granted {
@@ -38,26 +40,27 @@ export interface Granted {
 
 /**
  * The secrets that a run gets: of those that it names, those that are granted to its repository and ref; this server's
- * own job definitions get any that they name. An untrusted request gets none (law 4).
+ * own job definitions get any that they name, and a repository's own pipeline those that it brings along. An untrusted request gets none (law 4).
  * @throws {SecretsError} naming a granted secret that is too short to be masked
  */
-export async function grantedSecrets({ request, pipeline, names, secrets, grants }: GrantQuestion): Promise<Granted> {
+export async function grantedSecrets(question: GrantQuestion): Promise<Granted> {
   const granted: Granted = { values: {}, withheld: [] }
-  for (const name of new Set(names)) {
-    const value = secrets.get(name)
-    const reason = await refusal({ name, value, request, pipeline, grants: grants[name] ?? [] })
+  for (const name of new Set(question.names)) {
+    const own = question.pipeline.startsWith('job:') ? undefined : question.own?.get(name)
+    const value = own ?? question.secrets.get(name)
+    const reason = await refusal(name, { ...question, value, own: own !== undefined })
     if (reason !== undefined) granted.withheld.push(`The secret ${name} is withheld: ${reason}.`)
     else granted.values[name] = longEnough(name, value!)
   }
   return granted
 }
 
-async function refusal({ name, value, request, pipeline, grants }: { name: string; value: string | undefined; request: Request; pipeline: string; grants: Grants[string] }): Promise<string | undefined> {
+async function refusal(name: string, { request, pipeline, grants, value, own }: Omit<GrantQuestion, 'own'> & { value: string | undefined; own: boolean }): Promise<string | undefined> {
   if (!isTrusted(request)) return 'untrusted requests get none'
   if (value === undefined) return 'this server has no secret of that name'
-  if (pipeline.startsWith('job:')) return undefined
+  if (own || pipeline.startsWith('job:')) return undefined
   const repository = request.full_name ?? request.repository
-  for (const grant of grants) {
+  for (const grant of grants[name] ?? []) {
     if ((await fits(repository, grant.repositories)) && (await fitsRef(request.ref, grant.refs))) return undefined
   }
   return `quern.yaml does not grant it to ${repository} at ${request.ref} (grants: secrets: ${name}: [${repository}])`

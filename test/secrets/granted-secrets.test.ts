@@ -58,6 +58,14 @@ test('this server\'s own job definitions get what they name without a grant, a r
   expect((await granted({}, { pipeline: 'file:job:nightly' })).values).toEqual({})
 })
 
+test('what a repository brings along serves its own pipelines without a grant, trusted requests only', async () => {
+  const own = new Map([['MINE', 'not-real-own'], ['TOKEN', 'not-real-over']])
+  const question = { names: ['MINE', 'TOKEN'], secrets, grants: {}, own, pipeline: 'file:.quern/pipeline.ts' }
+  expect((await grantedSecrets({ ...question, request: parseRequest(push) })).values).toEqual({ MINE: 'not-real-own', TOKEN: 'not-real-over' })
+  expect((await grantedSecrets({ ...question, request: parseRequest({ ...push, source: 'github', trusted: false }) })).values).toEqual({})
+  expect((await grantedSecrets({ ...question, pipeline: 'job:nightly', request: parseRequest(push) })).values).toEqual({ TOKEN: 'not-real-1' })
+})
+
 test('a name that is no secret here is told', async () => {
   expect((await granted({ ABSENT: ['**'] }, { names: ['ABSENT', 'ABSENT'] })).withheld).toEqual(['The secret ABSENT is withheld: this server has no secret of that name.'])
 })

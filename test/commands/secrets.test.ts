@@ -1,0 +1,41 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { runQuern } from '../helpers/run-quern.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+test('a secret is set from stdin, printed, changed in an editor, and stands in no argument', async () => {
+  const cwd = tempDir()
+  const quern = (words: string[], more: { input?: string; env?: Record<string, string> } = {}) => runQuern(tempDir(), ['secrets', ...words], { cwd, ...more })
+  expect(await quern(['keygen'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/public key: age1/) })
+  expect(await quern(['set', 'TOKEN'], { input: 'not-real-1\n' })).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  expect(await quern(['set', 'KEY'], { input: 'two\nlines\n\n' })).toMatchObject({ code: 0 })
+  expect(await quern(['get', 'TOKEN'])).toMatchObject({ code: 0, stdout: 'not-real-1\n' })
+  expect(await quern(['get', 'KEY'])).toMatchObject({ stdout: 'two\nlines\n\n' })
+  const editor = join(cwd, 'editor.sh')
+  writeFileSync(editor, '#!/bin/sh\nstat -c %a "$1" > mode\nsed -i -e s/not-real-1/not-real-2/ -e "/^KEY=/d" "$1"\necho "$1" > seen\n')
+  chmodSync(editor, 0o755)
+  expect(await quern(['edit'], { env: { EDITOR: editor } })).toMatchObject({ code: 0, stderr: '' })
+  expect(await quern(['get', 'TOKEN'])).toMatchObject({ stdout: 'not-real-2\n' })
+  expect(await quern(['get', 'KEY'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/has no secret KEY; it has TOKEN/) })
+  expect(readFileSync(join(cwd, 'mode'), 'utf8')).toBe('600\n')
+  expect(existsSync(readFileSync(join(cwd, 'seen'), 'utf8').trim())).toBe(false)
+})
+
+test('mistakes are told in a sentence and change nothing', async () => {
+  const cwd = tempDir()
+  const quern = (words: string[], more: { input?: string; env?: Record<string, string> } = {}) => runQuern(tempDir(), ['secrets', ...words], { cwd, ...more })
+  expect(await quern(['set', 'TOKEN'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: .*secrets\/ci\.key is missing.*quern secrets keygen\n$/) })
+  await quern(['keygen'])
+  expect(await quern(['set', 'PIN'], { input: '1\n' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/PIN has 1 character: one shorter than 4 cannot be masked/) })
+  expect(await quern(['set', 'bad-name'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/expected a name of letters/) })
+  expect(await quern(['keygen', '--env', '../x'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/expected the name of an environment/) })
+  expect(await quern(['edit'], { env: { EDITOR: 'false' } })).toMatchObject({ code: 2, stderr: expect.stringMatching(/nothing was changed/) })
+  expect(existsSync(join(cwd, 'secrets/ci.enc'))).toBe(false)
+})
+
+test('--home keeps the secrets of this server in its home', async () => {
+  const home = tempDir()
+  expect(await runQuern(home, ['secrets', 'keygen', '--home', '--env', 'prod'])).toMatchObject({ code: 0 })
+  expect(existsSync(join(home, 'secrets/prod.key'))).toBe(true)
+})
