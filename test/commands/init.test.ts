@@ -27,8 +27,8 @@ test('the crontab line that it prints builds, under the bare environment of cron
   appendFileSync(join(home, 'environment.sh'), `export NODE="${process.execPath}"\nexport SMTP_URL="smtp://127.0.0.1:1"\n`)
   for (const chunk of ['checkout_repos', 'build_packages']) writeFileSync(join(home, 'scripts', chunk), 'echo "$REPOSITORY"\n')
   writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(sampleRequest({ clone_url: '/nowhere' })))
-  // What cron(8) does: five fields off, \\% unescaped, /bin/sh -c with these variables and no others.
-  const command = line.trim().split(' ').slice(5).join(' ').replaceAll('\\%', '%')
+  // What cron(8) does: five fields off, the rest from a bare % on is input, \\% unescaped; /bin/sh -c with these variables and no others.
+  const command = line.trim().split(' ').slice(5).join(' ').split(/(?<!\\)%/)[0]!.replaceAll('\\%', '%')
   execFileSync('/bin/sh', ['-c', command], { env: { PATH: '/usr/bin:/bin', HOME: '/', LOGNAME: 'root', SHELL: '/bin/sh' }, stdio: 'ignore', cwd: '/' })
   expect(readFileSync(join(home, 'builds/tool/1/status'), 'utf8')).toBe('PASSED\n')
 })

@@ -62,6 +62,15 @@ test('show tells the facts and the end of the log, --log prints it byte by byte'
   expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--json'])).stdout)).toMatchObject({ build: 'tool/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
 })
 
+test('a line that the excerpt would cut in two is left out', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(sampleRequest())
+  await decide('failed', { output: `${'cut'.repeat(20_000)}\n${'whole'.repeat(10_000)}\n` })
+  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  expect(stdout).toContain('whole')
+  expect(stdout).not.toContain('cut')
+})
+
 test('owner/name is understood as the directory owner~name', async () => {
   const { home, accept, decide, records } = homeWithBuilds()
   await accept(sampleRequest({ repository: 'tool' }))
