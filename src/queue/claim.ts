@@ -40,7 +40,8 @@ async function take(room: Room, { name, low }: Candidate, assign: Assign): Promi
   const read = readEntry(path, stats.size)
   if (read === undefined) return undefined
   if ('problem' in read) return setAsideWhenOld(room, path, name, stats, read.problem)
-  if (isSettled(room, path, name, stats) || isKnown(room, path, name, stats, read.request)) return undefined
+  if (isSettled(room, path, name, stats)) return undefined
+  if (read.given === name && stats.nlink === 1 && isKnown(room, path, name, read.request)) return undefined
   const entry = usableName(room, name)
   if (orMissing(() => (renameSync(path, join(places.claimed, entry)), true)) === undefined) return undefined
   try {
@@ -89,13 +90,24 @@ function isSettled({ places, ledger }: Room, path: string, name: string, stats: 
 }
 
 /**
- * Whether another entry of the same delivery exists: then this one goes to done/. An entry with a single link came
- * here without one, or a power cut lost it; it is linked now, before anything is built for it.
+ * Whether another entry of the same delivery exists: then this one goes to done/. The queue's own entry of a delivery
+ * has two links, unless a power cut took one: it is linked again now, before anything is built for it. (A copy that
+ * somebody dropped in under another name is meant to be built.)
  */
-function isKnown({ places, ledger }: Room, path: string, name: string, stats: Stats, { hook, delivery }: Request): boolean {
-  if (hook === undefined || delivery === undefined || stats.nlink > 1) return false
+function isKnown({ places, ledger, log }: Room, path: string, name: string, { hook, delivery }: Request): boolean {
+  if (hook === undefined || delivery === undefined) return false
   const link = join(places.delivery, deliveryName(hook, delivery))
-  if (linked(path, link)) return false
+  try {
+    linkSync(path, link)
+    return false
+  } catch (error) {
+    // Linux lets nobody link another user's file; at worst a redelivery is then built again.
+    if (isCode(error, 'EPERM')) {
+      log?.warn({ err: error, entry: name }, 'could not link an entry to its delivery')
+      return false
+    }
+    if (!isCode(error, 'EEXIST')) throw error
+  }
   const winner = readMark(link)?.entry
   // The same entry, written anew by an editor or from a backup; or a link that leads nowhere.
   if (winner === undefined || winner === name || locate(places, winner) === undefined) {
@@ -106,16 +118,6 @@ function isKnown({ places, ledger }: Room, path: string, name: string, stats: St
   renameSync(path, join(places.done, name))
   ledger.decide({ decision: 'duplicate', reason: `Its delivery made the entry ${winner} already.`, entry: name, hook, delivery })
   return true
-}
-
-function linked(path: string, link: string): boolean {
-  try {
-    linkSync(path, link)
-    return true
-  } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
-    throw error
-  }
 }
 
 /** A name from elsewhere that is taken, or that cannot stand in paths and mails, is replaced by one of ours. */

@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
-import { readNote, removeNote } from './claim-note.ts'
+import { readNote, removeNote, type ClaimNote } from './claim-note.ts'
 import { readEntry, readMark } from './entry.ts'
 import { compareNames } from './names.ts'
 import { look, type Places } from './places.ts'
@@ -43,29 +43,30 @@ function mendClaimed(room: Room, entry: string): Claim | undefined {
   const path = join(places.claimed, entry)
   const stats = look(path)
   if (stats === undefined || !stats.isFile()) return undefined
-  const settled = [places.done, places.bad].some((place) => look(join(place, entry))?.ino === stats.ino)
-  const note = readNote(places.claimed, entry)
-  if (settled) {
+  const isSame = (place: string) => look(join(place, entry))?.ino === stats.ino
+  if ([places.done, places.bad].some(isSame)) {
     rmSync(path, { force: true })
     return undefined
   }
+  const note = readNote(places.claimed, entry)
   if (note === undefined) {
     moveBack(places, path, entry, places.waiting)
     log?.info({ entry }, 'repaired: an entry was claimed, but without a number')
     return undefined
   }
-  for (const place of [places.waiting, places.low]) {
-    if (look(join(place, entry))?.ino === stats.ino) rmSync(join(place, entry), { force: true })
-  }
-  const read = readEntry(path, stats.size)
+  for (const place of [places.waiting, places.low].filter(isSame)) rmSync(join(place, entry), { force: true })
+  return claimOf(room, entry, stats.size, note)
+}
+
+/** The claim as its dead holder had it; an entry that was damaged since is set aside. */
+function claimOf(room: Room, entry: string, size: number, { pipeline, number, attempt, deaths }: ClaimNote): Claim | undefined {
+  const path = join(room.places.claimed, entry)
+  const read = readEntry(path, size)
   if (read === undefined) return undefined
-  if ('problem' in read) {
-    moveToBad(room, path, entry, read.problem)
-    room.ledger.decide({ decision: 'bad', reason: `Set aside in queue/bad after it was claimed: ${read.problem}`, entry })
-    return undefined
-  }
-  const { pipeline, number, attempt, deaths } = note
-  return { entry, request: read.request, build: { pipeline, number }, attempt, deaths }
+  if ('request' in read) return { entry, request: read.request, build: { pipeline, number }, attempt, deaths }
+  moveToBad(room, path, entry, read.problem)
+  room.ledger.decide({ decision: 'bad', reason: `Set aside in queue/bad after it was claimed: ${read.problem}`, entry })
+  return undefined
 }
 
 /** The note of a released entry is kept while it waits; a note without its entry, and what a write left behind, goes. */

@@ -212,6 +212,17 @@ test('of two entries of one delivery the one without the link is dropped, with a
   expect(readdirSync(path('ledger/done')).toSorted()).toEqual([first.entry, second.entry])
 })
 
+test('a copy of an entry under another name is meant to be built, and changes nothing for its delivery', async () => {
+  const { home, queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  await claimAll(queue)
+  copyFileSync(path('ledger/done', entry), path('queue', 'once-more.json'))
+  dropIn(home, 'foreign.json', JSON.stringify({ ...delivered, delivery: 'd-2' }))
+  expect((await claimAll(queue)).map((claim) => claim.entry)).toEqual(['foreign.json', 'once-more.json'])
+  expect(await queue.enqueue(delivered)).toEqual({ entry, duplicate: true })
+  expect(await queue.enqueue({ ...delivered, delivery: 'd-2' })).toMatchObject({ duplicate: false })
+})
+
 test('an entry that an editor or a restored backup wrote anew keeps its delivery', async () => {
   const { queue, path } = open()
   const { entry } = await queue.enqueue(delivered)

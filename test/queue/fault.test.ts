@@ -1,5 +1,5 @@
 import { armFault, disarmFault } from '../helpers/fault.mjs'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
@@ -70,6 +70,29 @@ test('a claim whose note or directories cannot be flushed is none: the entry wai
     expect(await queue.list()).toMatchObject([{ entry, state: 'waiting' }])
     expect(await queue.claim(number(5))).toMatchObject({ entry, build: { number: 5 }, attempt: 1 })
   }
+})
+
+test("another user's entry, which may not be linked, is built all the same", async () => {
+  onTestFinished(disarmFault)
+  const home = memoryDir()
+  const queue = openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')) })
+  const { entry } = await queue.enqueue(deliveries[0]!)
+  unlinkSync(join(home, 'ledger/delivery', readdirSync(join(home, 'ledger/delivery'))[0]!))
+  armFault({ calls: ['link'], at: 1, error: 'EPERM', under: home })
+  expect(await queue.claim(number())).toMatchObject({ entry })
+})
+
+test('an old entry stays where it is while this process cannot open files, and is set aside where the file itself cannot be read', async () => {
+  onTestFinished(disarmFault)
+  const home = memoryDir()
+  const queue = openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')), now: () => Date.now() + 120_000 })
+  const { entry } = await queue.enqueue(deliveries[0]!)
+  armFault({ calls: ['readFile'], at: 1, error: 'EMFILE', under: home })
+  await expect(queue.claim(number())).rejects.toThrow(/EMFILE/)
+  expect(await queue.list()).toMatchObject([{ entry, state: 'waiting' }])
+  armFault({ calls: ['readFile'], at: 1, error: 'EIO', under: home })
+  expect(await queue.claim(number())).toBeUndefined()
+  expect(await queue.list()).toMatchObject([{ entry, state: 'bad', reason: expect.stringContaining('EIO') }])
 })
 
 interface Told {
