@@ -12,6 +12,9 @@ const variable = v.pipe(
 
 const words = v.pipe(v.string(), v.maxLength(10_000, 'expected at most 10,000 characters'), v.regex(/^[^\0]*$/, 'expected text without NUL'))
 
+/** Text that may stand in the file as a number or a word like `yes`; see `textPlaces`. */
+export const writtenText = v.pipe(words, v.metadata({ written: true }))
+
 const name = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,300}$/u, 'expected a name of 1 to 300 characters on one line'))
 
 /** An image as podman and docker name it. */
@@ -26,13 +29,13 @@ const param = v.pipe(
   v.strictObject({
     name: v.pipe(variable, v.description('Becomes an environment variable of the script.')),
     description: v.optional(words),
-    choices: v.optional(v.pipe(v.array(words), v.minLength(1, 'expected at least one choice'), v.description('The values that it may have, the first is the default. Without choices it takes any text.'))),
-    defval: v.optional(v.pipe(words, v.description('The default, where it is not the first choice.'))),
+    choices: v.optional(v.pipe(v.array(writtenText), v.minLength(1, 'expected at least one choice'), v.description('The values that it may have, the first is the default. Without choices it takes any text.'))),
+    defval: v.optional(v.pipe(writtenText, v.description('The default, where it is not the first choice.'))),
   }),
   v.forward(v.check(({ choices, defval }) => choices === undefined || defval === undefined || choices.includes(defval), 'expected one of the choices'), ['defval']),
 )
 
-const environment = v.record(variable, words)
+const environment = v.record(variable, writtenText)
 
 const service = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a host name: small letters, digits and "-"'), v.description('Other runs reach it under this host name.')),
