@@ -8,7 +8,7 @@ const text = `${JSON.stringify({ title: 'Quern job definition', ...toJsonSchema(
 /** YAML's numbers and words like `yes` are text in some places, which an editor must not refuse. */
 function asWritten(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('written' in value)) return value
-  const { written, ...schema } = value
+  const { written: _written, ...schema } = value
   return { ...schema, type: ['string', 'number', 'boolean', 'null'] }
 }
 
