@@ -36,14 +36,18 @@ export function mayUseNetwork(request: Request, grants: Grants): boolean {
   return isTrusted(request) || matches(request.full_name ?? request.repository, grants.untrusted_network)
 }
 
-/** The job's mounts, read-only for untrusted requests. @throws {PlanError} where quern.yaml does not grant one */
-export function grantedMounts(job: JobDefinition, request: Request, grants: Grants): NonNullable<PlannedRun['mounts']> {
-  return job.mounts.map(({ from, to = from, readonly }) => {
+/** The job's mounts, read-only for untrusted requests. */
+export function mountsOf(job: JobDefinition, request: Request): NonNullable<PlannedRun['mounts']> {
+  return job.mounts.map(({ from, to = from, readonly }) => ({ from, to, readonly: readonly || !isTrusted(request) }))
+}
+
+/** @throws {PlanError} where the job asks for a directory and quern.yaml does not grant it */
+export function requireMountGrants(job: JobDefinition, grants: Grants): void {
+  for (const { from, readonly } of job.mounts) {
     const grant = grants.mounts.find((one) => one.from === from && matches(job.name, one.jobs))
     if (grant === undefined) throw new PlanError(`the job ${job.name} asks for the directory ${from}, which quern.yaml does not grant it: add it under grants: mounts:`)
     if (!readonly && !grant.writable) throw new PlanError(`the job ${job.name} asks to write to ${from}, which quern.yaml grants for reading only: say "readonly: true" in ${job.file}, or "writable: true" in quern.yaml`)
-    return { from, to, readonly: readonly || !isTrusted(request) }
-  })
+  }
 }
 
 /** @throws {PlanError} where the job asks for the container engine and quern.yaml does not grant it */

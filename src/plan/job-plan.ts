@@ -5,7 +5,7 @@ import type { Choice } from './choose.ts'
 import type { CloneSettings } from './clone-url.ts'
 import { requestEnvironment } from './environment.ts'
 import { leftOut } from './filters.ts'
-import { grantedMounts, mayUseNetwork, requireEngineGrant, type Grants } from './grants.ts'
+import { mayUseNetwork, mountsOf, requireEngineGrant, requireMountGrants, type Grants } from './grants.ts'
 import { requireHost } from './host-tags.ts'
 import type { JobDefinition } from './job-definition.ts'
 import { linkRuns, type LinkedRun } from './link-runs.ts'
@@ -57,6 +57,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
   const { definition } = job
   const trusted = isTrusted(request)
   requireEngineGrant(definition, settings.grants)
+  requireMountGrants(definition, settings.grants)
   if (container !== undefined) requireHost(container, { job: definition, tags: settings.hostTags })
   const executor = executorOf(definition, trusted)
   const env = { ...requestEnvironment(request, settings.clone), ...definition.env, ...params }
@@ -77,7 +78,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
     ...(definition.cpus !== undefined && { cpus: definition.cpus }),
     artifacts: definition.artifacts,
     ...(!definition.archive && { archive: false }),
-    ...(definition.mounts.length > 0 && { mounts: grantedMounts(definition, request, settings.grants) }),
+    ...(definition.mounts.length > 0 && { mounts: mountsOf(definition, request) }),
     ...(definition.engine && { engine: true }),
     ...(definition.deploy && { deploy: true }),
     ...(definition.concurrency !== undefined && { group: expand(definition.concurrency, env) }),

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { readableLine } from '../model/readable.ts'
+import type { Plan, PlannedRun } from '../model/plan.ts'
+import { isTrusted, namesCommit, parseRequest, type Request } from '../model/request.ts'
+import { settlePlan, type Choice } from '../plan/choose.ts'
+import type { Planned } from '../plan/planned.ts'
+import { readDelivery } from '../webhook/github.ts'
+import { describeLocalPush } from '../webhook/local-push.ts'
+import { openConfig, type QuernConfig } from './open-config.ts'
+import { pipelineFor, planSettings } from './plan-settings.ts'
+import { paint, printJson, printLine, printTable } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+interface PlanOptions {
+  request?: string
+  scripts?: boolean
+  json?: boolean
+}
+
+export function define(command: Command): void {
+  command
+    .argument('[directory]', 'a directory in the repository whose checked-out branch is taken as pushed', '.')
+    .option('--request <file>', 'the request as JSON, as in queue/ ("-" reads stdin)')
+    .option('--scripts', 'show the scripts, too')
+    .option('--json', 'print the plan as it would be kept in plan.json')
+    .addHelpText(
+      'after',
+      '\nShows what would be built and why this pipeline was chosen. Nothing is run, fetched or queued; "paths" filters are not applied, since what changed is known after the fetch.\n\nExamples:\n  quern plan ~/src/app\n  quern plan --request queue/1700000000.000000-ab12.json --scripts',
+    )
+    .action(plan)
+}
+
+async function plan(directory: string, { request: file, scripts, json }: PlanOptions): Promise<void> {
+  const config = await openConfig()
+  const request = file === undefined ? await requestFromRepository(directory, config) : requestFromFile(file)
+  const choice = pipelineFor(config, request)
+  const planned = await settlePlan(request, choice, planSettings(config))
+  if (json) printJson(planned)
+  else tell(request, { choice, planned, scripts: scripts === true })
+}
+
+function requestFromFile(file: string): Request {
+  return parseRequest(parseJson(file, readText(file)))
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    throw new UserError(`reading the request: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new UserError(`${file}: expected a request as JSON, like an entry of queue/: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** As if the checked-out branch had just been pushed to the default hook. */
+async function requestFromRepository(directory: string, { environment }: QuernConfig): Promise<Request> {
+  const push = await describeLocalPush(directory, environment).catch((error: unknown) => {
+    throw new UserError(`${(error as Error).message}. "quern plan" takes a git repository with a commit and a branch checked out, or --request`, { cause: error })
+  })
+  const asked = readDelivery({ event: 'push', id: 'plan', hook: 'amp_main', source: 'github' }, push)
+  if (asked.request === undefined) throw new UserError(`such a push would be ignored: ${'ignored' in asked ? asked.ignored : ''}`)
+  return asked.request
+}
+
+function tell(request: Request, { choice, planned, scripts }: { choice: Choice; planned: Planned; scripts: boolean }): void {
+  printTable([
+    ['Request', `${namesCommit(request) ? `${request.full_name ?? request.repository} ${request.ref} ${request.commit_id}` : 'of no repository'}, ${isTrusted(request) ? 'trusted' : 'untrusted'}`],
+    ['Pipeline', choice.pipeline],
+    ['Why', choice.why],
+    ['Records', `builds/${choice.directory}`],
+  ])
+  if ('ignored' in planned) return printLine(`\n${paint('yellow', 'ignored')}: ${readableLine(planned.ignored)}`)
+  tellRuns(planned)
+  if (scripts) for (const run of planned.runs) printLine(`\n${paint('bold', `Script of ${readableLine(run.name)}`)}\n${run.script.trimEnd()}`)
+}
+
+function tellRuns({ runs, notify }: Plan): void {
+  printLine('')
+  printTable([['RUN', 'EXECUTOR', 'IMAGE', 'NETWORK', 'MINUTES', 'WORKSPACE', 'NEEDS'], ...runs.map(rowOf)])
+  if (notify.length > 0) printLine(`\nMailed on failure, besides the committer: ${notify.join(', ')}`)
+}
+
+function rowOf({ name, executor, image = '', network, timeout, workspace, needs }: PlannedRun): string[] {
+  return [name, executor, image, network ? 'yes' : 'no', String(timeout), typeof workspace === 'string' ? workspace : `of ${workspace.from}`, needs.join(', ')]
+}
