@@ -1,5 +1,5 @@
 import { readable } from '../model/readable.ts'
-import { harmless, rules, suspicious, triedAgain, type Rule } from './digest-rules.ts'
+import { harmless, prefix, rules, suspicious, triedAgain, type Rule } from './digest-rules.ts'
 import { decodeLine, openRecoder } from './encoding.ts'
 import { openLines, type Line } from './lines.ts'
 
@@ -35,7 +35,11 @@ interface Candidate {
   text: string
   above: string[]
   below: string[]
-  place: Place | undefined
+  place: Place
+  /** A bash trace went on to the next command after it, so it was not what ended a script under `set -e`. */
+  passed: boolean
+  /** There was a bash trace before it. */
+  traced: boolean
 }
 
 interface Place {
@@ -48,6 +52,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
   const recode = openRecoder()
   const recent: Line[] = []
   const seen = new Set<Rule>()
+  const dull = openMemory()
   const best: (Candidate | undefined)[] = []
   let open: Candidate[] = []
   let trace: Line | undefined
@@ -56,42 +61,43 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
     push: (chunk) => lines.push(recode(chunk)),
     end() {
       lines.end()
-      return digestOf(best[3] ?? best[2] ?? best[1]) ?? ending(recent, trace)
+      return digestOf(best[3] ?? [best[2], best[1]].find((candidate) => candidate && !(candidate.passed && candidate.rule.tool === 'program' && spoke()))) ?? ending(recent, trace)
     },
   }
 
   function onLine(line: Line, passive: boolean): void {
     if (open.length > 0) extend(line.text)
     if (best[3] === undefined && !passive) consider(line)
-    if (line.text.startsWith('+')) trace = line
+    if (/^\+ (?!exit\b|return\b)/.test(line.text)) passOn(line)
     recent.push(line)
     if (recent.length > most) recent.shift()
   }
 
   function consider(line: Line): void {
     noteStates(line.text)
-    if (!suspicious.test(line.text)) return
-    const text = readable(decodeLine(line.text))
-    if (harmless.some((pattern) => pattern.test(text))) return
+    if (!suspicious.test(`\n${line.text}`) || dull.has(line.text)) return
+    const text = clean(line.text).replace(prefix, '')
+    if (harmless.some((pattern) => pattern.test(text))) return dull.add(line.text)
     for (const rule of rules) {
       if (rule.after !== undefined && !seen.has(rule)) continue
       const match = rule.match.exec(text)
       if (match === null) continue
       if (rule.rank < 3 && triedAgain.test(text)) return
-      if (best[rule.rank] === undefined) take({ rule, line: line.number, text, above: aboveOf(rule), below: [], place: placeIn(match) })
+      if (best[rule.rank] === undefined || best[rule.rank]!.passed) take({ rule, line: line.number, text, above: aboveOf(rule), below: [], place: placeIn(match), passed: false, traced: trace !== undefined })
       return
     }
+    dull.add(line.text)
   }
 
   function take(candidate: Candidate): void {
-    candidate.place ??= placeBehind(candidate)
+    if (candidate.place.file === undefined) candidate.place = { ...placeBehind(candidate), ...candidate.place }
     best[candidate.rule.rank] = candidate
     open.push(candidate)
   }
 
   /** Gives the open candidates the line below them; one that is tried again is no candidate. */
   function extend(line: string): void {
-    const text = readable(decodeLine(line))
+    const text = clean(line)
     open = open.filter((candidate) => {
       const { rule, below, above } = candidate
       if (rule.rank < 3 && below.length < patience && triedAgain.test(text)) {
@@ -99,11 +105,21 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
         return false
       }
       below.push(text)
-      const place = candidate.place === undefined ? rule.below?.exec(text) : undefined
-      if (place) candidate.place = placeIn(place)
+      const place = candidate.place.file === undefined ? rule.below?.exec(text) : undefined
+      if (place) candidate.place = { ...placeIn(place), ...candidate.place }
       if (place && rule.promote) best[3] ??= candidate
       return above.length + below.length + 1 < most * 2
     })
+  }
+
+  function passOn(line: Line): void {
+    trace = line
+    for (const rank of [1, 2]) if (best[rank]?.traced) best[rank].passed = true
+  }
+
+  /** Whether the last traced command printed something. */
+  function spoke(): boolean {
+    return trace !== undefined && recent.at(-1)?.number !== trace.number
   }
 
   function noteStates(line: string): void {
@@ -111,7 +127,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
   }
 
   function aboveOf({ above = 0, since }: Rule): string[] {
-    const texts = recent.slice(-Math.max(above, 0)).map(({ text }) => readable(decodeLine(text)))
+    const texts = recent.slice(-Math.max(above, 0)).map(({ text }) => clean(text))
     if (above === 0) return []
     if (since === undefined) return texts
     const start = texts.findLastIndex((text) => since.test(text))
@@ -121,7 +137,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
   function placeBehind({ rule: { behind } }: Candidate): Place | undefined {
     if (behind === undefined) return undefined
     for (const { text } of recent.toReversed()) {
-      const match = behind.exec(readable(decodeLine(text)))
+      const match = behind.exec(clean(text))
       if (match) return placeIn(match)
     }
     return undefined
@@ -130,10 +146,9 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
 
 const staged = rules.filter(({ after }) => after !== undefined)
 
-function placeIn(match: RegExpExecArray): Place | undefined {
+function placeIn(match: RegExpExecArray): Place {
   const { file, line } = match.groups ?? {}
-  if (file === undefined) return undefined
-  return { file: file.slice(0, 300), ...(line !== undefined && { fileLine: Number(line) }) }
+  return { ...(file !== undefined && { file: file.slice(0, 300) }), ...(line !== undefined && { fileLine: Number(line) }) }
 }
 
 function digestOf(candidate: Candidate | undefined): Digest | undefined {
@@ -146,11 +161,31 @@ function digestOf(candidate: Candidate | undefined): Digest | undefined {
 /** Where nothing calls itself an error: the last command of a bash trace and what it said, or the last lines. */
 function ending(recent: Line[], trace: Line | undefined): Digest | undefined {
   const start = Math.max(recent.findLastIndex(({ number }) => number === trace?.number), 0)
-  const lines = recent.slice(start).filter(({ text }) => text.trim() !== '')
+  const since = recent.slice(start).filter(({ text }) => text.trim() !== '')
+  // What a script says before it gives up is better told by its words than by the command that prints them.
+  const lines = since.length > 1 && /^\+ (?:echo|printf)\b/.test(since[0]!.text) ? since.slice(1) : since
   const [first] = lines
   if (first === undefined) return undefined
-  const texts = lines.slice(-most).map(({ text }) => shown(readable(decodeLine(text))))
+  const texts = lines.slice(-most).map(({ text }) => shown(clean(text)))
   return { tool: trace === undefined ? 'end of log' : 'shell', line: first.number, text: texts[0]!, lines: texts, guess: true }
+}
+
+/** The line as people read it. Most lines are plain ASCII and are that already. */
+function clean(line: string): string {
+  return /[^\t\x20-\x7e]/.test(line) ? readable(decodeLine(line)) : line
+}
+
+/** Remembers the shapes of some lines, their numbers aside: a log has many that differ in nothing else. */
+function openMemory(): { add(line: string): void; has(line: string): boolean } {
+  const shapes = new Set<string>()
+  const shapeOf = (line: string) => line.replace(/\d+/g, '0')
+  return {
+    add(line) {
+      if (shapes.size >= 1000) shapes.clear()
+      shapes.add(shapeOf(line))
+    },
+    has: (line) => shapes.has(shapeOf(line)),
+  }
 }
 
 function shown(text: string): string {

@@ -21,7 +21,7 @@ export function openLines(wanted: (chunk: string) => boolean, onLine: (line: Lin
   return {
     push(chunk) {
       const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1')
-      if (!wanted(rest + text.slice(0, longest)) && !wanted(text)) return skip(chunk, text)
+      if (!wanted(`\n${rest}${text}`)) return skip(chunk, text)
       recall()
       const lines = (rest + text).split('\n')
       rest = shorten(lines.pop()!)
@@ -39,7 +39,7 @@ export function openLines(wanted: (chunk: string) => boolean, onLine: (line: Lin
     number += breaks
     const last = text.lastIndexOf('\n')
     // The flat copy lets go of the chunk.
-    skipped = (last < 0 ? skipped : skipped + rest + text.slice(0, last)).slice(-remembered)
+    if (last >= 0) skipped = `${skipped === '' ? '' : `${skipped}\n`}${rest}${text.slice(0, last)}`.slice(-remembered)
     rest = shorten(last < 0 ? rest + text : text.slice(last + 1))
   }
 
