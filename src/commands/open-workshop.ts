@@ -4,7 +4,7 @@ import { openTurns } from '../build/turns.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
-import { chooseExecutor } from '../executor/choose.ts'
+import { chooseExecutor, executorSettings } from '../executor/choose.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog } from '../log/open-log.ts'
@@ -43,7 +43,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     settle: openSettlerOf(config),
     turns: openTurns(),
     executor: async (name) => {
-      const executor = executors.get(name) ?? chooseExecutor(name, { treeKill: settings.TREE_KILL, hidden: [home, installation()] })
+      const executor = executors.get(name) ?? chooseExecutor(name, executorSettings(settings, { hidden: [home, installation()], environment: config.environment }))
       executors.set(name, executor)
       return executor
     },

@@ -15,13 +15,18 @@ export interface Execution {
   script: string
   /** Host path of the directory it starts in and may write. */
   workspace: string
-  /** The whole environment, nothing is added but QUERN_RUN and what bash itself sets (law 9). */
+  /**
+   * The whole environment: nothing is added but QUERN_RUN and what bash itself sets (law 9). A container keeps its
+   * image's variables below these, its PATH above, and has a HOME of its own.
+   */
   env: Record<string, string>
   /** Receives what the run prints, standard output and error in order. The bytes are only valid during the call. */
   output: (chunk: Uint8Array) => void
   limits: Limits
   network: Network
   image?: string
+  /** The name by which others on a named network reach it. */
+  alias?: string
   /** Host directories visible inside, beside the workspace. */
   mounts?: { from: string; to: string; readonly: boolean }[]
 }

@@ -1,6 +1,29 @@
 import { spawn } from 'node:child_process'
 import { findProgram } from './find-program.ts'
 
+/** User ids far above those of accounts and of the ranges given to containers. */
+const firstStranger = 2_000_000_000
+
+const strangers = new Set<number>()
+
+/**
+ * Does work with a user id that owns nothing on this host, and that no other run of this process has meanwhile; the
+ * directory is handed to it, and afterwards taken back for root. For a builder that runs as root.
+ */
+export async function asStranger<T>(directory: string, work: (uid: number) => Promise<T>): Promise<T> {
+  let uid = firstStranger
+  while (strangers.has(uid)) uid += 1
+  strangers.add(uid)
+  try {
+    await handOver(directory, uid, uid)
+    const result = await work(uid)
+    await takeBack(directory, 0, 0)
+    return result
+  } finally {
+    strangers.delete(uid)
+  }
+}
+
 /**
  * Gives the tree to a user and group. Links are changed themselves, never followed. Called only while nothing runs that
  * could write there, so a path cannot change meaning between look and change.
@@ -8,12 +31,12 @@ import { findProgram } from './find-program.ts'
  * mirror, and to own it would be to own the other too.
  * @throws where find or chown fails
  */
-export async function handOver(directory: string, uid: number, gid: number): Promise<void> {
+async function handOver(directory: string, uid: number, gid: number): Promise<void> {
   await run('find', [directory, '-xdev', '!', '(', '-type', 'f', '-links', '+1', ')', '-exec', 'chown', '--no-dereference', `${uid}:${gid}`, '{}', '+'])
 }
 
 /** Takes the tree back, files with several names included: inside, a file can only be linked from where the run may write. */
-export async function takeBack(directory: string, uid: number, gid: number): Promise<void> {
+async function takeBack(directory: string, uid: number, gid: number): Promise<void> {
   await run('chown', ['--recursive', '--no-dereference', '-P', `${uid}:${gid}`, directory])
 }
 

@@ -1,13 +1,16 @@
-import { removeLeftGroups } from './limit-group.ts'
+import type { EngineSettings } from './engine.ts'
 import { killMarked } from './processes.ts'
 
 /**
- * Ends what a dead builder of this home left running, found by the mark in the processes' environment.
- * To be called under the builder's lock, before an interrupted entry is built again.
- * @returns how many processes it killed
+ * Ends what a dead builder of this home left running: its containers by their label, its processes by the mark in their
+ * environment, its empty control groups. To be called under the builder's lock, before an interrupted entry is built again.
+ * @param engine where containers may be left; asking an engine takes a tenth of a second
+ * @returns how many processes and containers it ended
  */
-export async function endLeftovers(homeId: string): Promise<number> {
-  const killed = await killMarked(homeId)
+export async function endLeftovers(homeId: string, engine?: EngineSettings): Promise<number> {
+  const containers = engine === undefined ? 0 : await (await import('./containers.ts')).endLeftContainers(homeId, engine)
+  const processes = await killMarked(homeId)
+  const { removeLeftGroups } = await import('./limit-group.ts')
   removeLeftGroups(homeId)
-  return killed
+  return containers + processes
 }

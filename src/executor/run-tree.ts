@@ -22,6 +22,8 @@ export interface Tree {
   files?: number[]
   /** Called with the first process, which waits until descriptor 3 gives it a line; what it returns is called at the end. */
   prepare?: (pid: number) => Promise<{ end(): void }>
+  /** How it is stopped where the processes are not below this one, like a container's: asked to end, and killed. */
+  stop?: { ask(): void; kill(): void }
 }
 
 /** Slots that no run uses just now. There are never more than ran at once. */
@@ -93,7 +95,7 @@ interface Watched {
 }
 
 /** Waits for the end of the first process, and brings it about on timeout or abort. */
-function watch(child: ChildProcess, { holders }: Tree, { limits }: Execution, signal: AbortSignal): Promise<Watched> {
+function watch(child: ChildProcess, { holders, stop: other }: Tree, { limits }: Execution, signal: AbortSignal): Promise<Watched> {
   return new Promise((resolve, reject) => {
     let stopped: Stopped
     let next: NodeJS.Timeout | undefined
@@ -106,8 +108,9 @@ function watch(child: ChildProcess, { holders }: Tree, { limits }: Execution, si
     const stop = (why: Stopped) => {
       if (stopped !== undefined || child.pid === undefined) return
       stopped = why
-      last = setTimeout(() => killTree(child.pid!, holders), limits.grace)
-      askToEnd()
+      last = setTimeout(() => (other ? other.kill() : killTree(child.pid!, holders)), limits.grace)
+      if (other) other.ask()
+      else askToEnd()
     }
     const cancel = () => stop('cancelled')
     const timeout = setTimeout(() => stop('timed-out'), limits.timeout)
@@ -151,11 +154,15 @@ function exitCode(code: number | null, signalled: NodeJS.Signals | null): number
 }
 
 function endingOf(stopped: Stopped, code: number, complaint: string): Ending {
-  const signal = signalNames.get(code - 128)
-  const how = { code, ...(signal && { signal }) }
-  if (stopped !== undefined) return { verdict: stopped, ...how }
+  if (stopped !== undefined) return { verdict: stopped, ...howItEnded(code) }
   if (complaint !== '') return { verdict: 'errored', reason: `the script could not be started: ${complaint}` }
-  return { verdict: code === 0 ? 'passed' : 'failed', ...how }
+  return { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code) }
+}
+
+/** The code, and the signal that it stands for. */
+export function howItEnded(code: number): Pick<Ending, 'code' | 'signal'> {
+  const signal = signalNames.get(code - 128)
+  return { code, ...(signal && { signal }) }
 }
 
 const signalNames = new Map(Object.entries(constants.signals).reverse().map(([name, number]) => [number, name as NodeJS.Signals]))

@@ -41,16 +41,18 @@ export function viewArguments({ execution, generated, hidden }: View): string[] 
   const writable = (path: string, bytes: string) => ['--perms', '1777', '--size', bytes, '--tmpfs', path]
   const visible = systemDirectories()
   return [
+    // First, since a node installed in a home, a mount and the workspace may lie in what these cover.
+    ...writable('/tmp', size),
+    ...(isHome(env['HOME'], workspace) ? [...parents(env['HOME']), ...writable(env['HOME'], size)] : []),
     ...visible.flatMap(asOnHost),
+    ...(isBelowOneOf(realpathSync(process.execPath), visible) ? [] : ownNode().flatMap(asOnHost)),
     ...configuration.map((name) => join('/etc', name)).concat(javaConfiguration()).flatMap((path) => [...parents(path), '--ro-bind-try', path, path]),
     ...generated.flatMap(({ path, descriptor }) => [...parents(path), '--perms', '0444', '--ro-bind-data', String(descriptor), path]),
     '--dev', '/dev',
     '--remount-ro', '/dev',
     ...writable('/dev/shm', String(256 * mebibyte)),
     '--proc', '/proc',
-    ...writable('/tmp', size),
     '--dir', '/var', '--symlink', '../tmp', '/var/tmp',
-    ...(isHome(env['HOME'], workspace) ? [...parents(env['HOME']), ...writable(env['HOME'], size)] : []),
     ...hidden.filter((path) => isBelowOneOf(path, visible)).flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
     ...mounts.flatMap(({ from, to, readonly }) => [...parents(to), readonly ? '--ro-bind' : '--bind', from, to]),
     ...parents(workspace), '--bind', workspace, workspace,
@@ -60,16 +62,25 @@ export function viewArguments({ execution, generated, hidden }: View): string[] 
   ]
 }
 
-/** The system's programs and libraries, and this node where it lives somewhere else (nvm, a tarball in /opt or a home). */
+/** The system's programs and libraries. /opt is not among them: servers are installed there, with their data. */
 function systemDirectories(): string[] {
-  const system = ['/usr', '/bin', '/sbin', ...readdirSync('/').filter((name) => /^lib\d*$|^libx32$/.test(name)).map((name) => `/${name}`), '/nix/store', '/gnu/store'].filter((path) => existsSync(path))
+  const libraries = readdirSync('/').filter((name) => /^lib(\d*|x32)$/.test(name)).map((name) => `/${name}`)
+  return ['/usr', '/bin', '/sbin', ...libraries, '/nix/store', '/gnu/store'].filter((path) => existsSync(path))
+}
+
+/**
+ * The node that Quern runs on, where it lives outside the system (nvm, a tarball): itself, npm and what npm installed
+ * beside it, and nothing else of the directory, which may be somebody's home.
+ */
+function ownNode(): string[] {
   const node = realpathSync(process.execPath)
-  const prefix = dirname(node).endsWith('/bin') ? dirname(dirname(node)) : dirname(node)
-  return isBelowOneOf(node, system) || prefix === '/' ? system : [...system, prefix]
+  const [bin, modules, headers] = [dirname(node), join(dirname(node), '../lib/node_modules'), join(dirname(node), '../include/node')]
+  const commands = readdirSync(bin).map((name) => join(bin, name)).filter((path) => lstatSync(path).isSymbolicLink() && readlinkSync(path).startsWith('../lib/node_modules/'))
+  return [node, ...commands, ...[modules, headers].filter((path) => existsSync(path))]
 }
 
 function asOnHost(path: string): string[] {
-  if (lstatSync(path).isSymbolicLink()) return ['--symlink', readlinkSync(path), path]
+  if (lstatSync(path).isSymbolicLink()) return [...parents(path), '--symlink', readlinkSync(path), path]
   return [...parents(path), '--ro-bind', path, path]
 }
 

@@ -4,7 +4,7 @@ import { environmentFile } from './environment-file.ts'
 import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { openContent, systemFiles } from './generated-files.ts'
-import { handOver, takeBack } from './hand-over.ts'
+import { asStranger } from './hand-over.ts'
 import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
 import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts'
 import { runTree, type Tree } from './run-tree.ts'
@@ -29,7 +29,12 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
       const missing = whatIsMissing(execution)
       if (missing !== undefined) return { verdict: 'errored', reason: missing }
       if (signal.aborted) return { verdict: 'cancelled' }
-      return isRoot() ? asStranger(execution, signal, places) : inside({ execution, signal, hidden: places, uid: process.getuid!() })
+      try {
+        const run = (uid: number) => inside({ execution, signal, hidden: places, uid })
+        return isRoot() ? await asStranger(execution.workspace, run) : await run(process.getuid!())
+      } catch (error) {
+        return { verdict: 'errored', reason: (error as Error).message }
+      }
     },
   }
 }
@@ -39,28 +44,6 @@ interface Inside {
   signal: AbortSignal
   hidden: string[]
   uid: number
-}
-
-/** User ids far above those of accounts and of the ranges given to containers. Each run at one time has another. */
-const firstStranger = 2_000_000_000
-
-const strangers = new Set<number>()
-
-/** With a user id that nothing else on this host has. */
-async function asStranger(execution: Execution, signal: AbortSignal, hidden: string[]): Promise<Ending> {
-  let uid = firstStranger
-  while (strangers.has(uid)) uid += 1
-  strangers.add(uid)
-  try {
-    await handOver(execution.workspace, uid, uid)
-    const ending = await inside({ execution, signal, hidden, uid })
-    await takeBack(execution.workspace, 0, 0)
-    return ending
-  } catch (error) {
-    return { verdict: 'errored', reason: (error as Error).message }
-  } finally {
-    strangers.delete(uid)
-  }
 }
 
 async function inside({ execution, signal, hidden, uid }: Inside): Promise<Ending> {
@@ -75,8 +58,6 @@ async function inside({ execution, signal, hidden, uid }: Inside): Promise<Endin
     const view = viewArguments({ execution, generated, hidden })
     const ending = await runTree(sandboxTree({ execution, view, files, group, network, uid }), execution, signal)
     return withRemedy(withReason(ending, group, execution.limits))
-  } catch (error) {
-    return { verdict: 'errored', reason: (error as Error).message }
   } finally {
     files.forEach(closeSync)
     group?.remove()

@@ -216,7 +216,7 @@ attack('a mount that is read-only stays so, and git reads a mirror through it', 
 
 attackOnRoot('an ordinary user\'s builder isolates in the same way', async () => {
   const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; touch /usr/x 2>/dev/null || echo closed; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'while :; do echo x >> beats; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
-  const ending = await startExecution('sandbox', execution, 65_534).ended
+  const ending = await startExecution('sandbox', execution, { uid: 65_534 }).ended
   expect(ending).toMatchObject({ verdict: 'passed', output: '65534\nCapEff:\t0000000000000000\n0\nclosed\nno namespaces\n1\n' })
   const before = readFileSync(join(execution.workspace, 'beats')).length
   await sleep(150)
@@ -228,10 +228,29 @@ if (!tunnel) console.warn('skipped: a granted network of an ordinary user, becau
 
 test.runIf(installed && root && tunnel && slirp !== undefined)('an ordinary user\'s builder grants the same network', async () => {
   const loopback = await listen({ port: 0, host: '127.0.0.1' })
-  const ending = await startExecution('sandbox', makeExecution(`${probe([['127.0.0.1', loopback], ['10.0.2.2', loopback]])}grep -c : /proc/net/dev`, { network: 'isolated' }), 65_534).ended
+  const ending = await startExecution('sandbox', makeExecution(`${probe([['127.0.0.1', loopback], ['10.0.2.2', loopback]])}grep -c : /proc/net/dev`, { network: 'isolated' }), { uid: 65_534 }).ended
   expect(ending.reason).toBe(undefined)
   expect(ending).toMatchObject({ verdict: 'passed', output: expect.stringMatching(/^2$/m) })
   expect(ending.output).not.toContain('reached')
+})
+
+test.runIf(root)('without bubblewrap the run is errored with the package, and nothing weaker is tried', async () => {
+  const execution = makeExecution('touch ran')
+  const ending = await startExecution('sandbox', execution, { without: ['bwrap'] }).ended
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install bubblewrap') })
+  expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
+})
+
+test.runIf(installed && root)('a granted network without slirp4netns is errored with the package', async () => {
+  const ending = await startExecution('sandbox', makeExecution('touch ran', { network: 'isolated' }), { without: ['slirp4netns', 'pasta'] }).ended
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install slirp4netns') })
+})
+
+test.runIf(installed && root)('where namespaces are forbidden to the user, the run is errored and says how to allow them', async () => {
+  const execution = makeExecution('touch ran')
+  const ending = await startExecution('sandbox', execution, { uid: 65_534, without: [], namespaces: false }).ended
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/bwrap: .*sysctl/) })
+  expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
 })
 
 /** Shell text that tries to connect to each address and says what it reached. */
@@ -240,7 +259,7 @@ function probe(targets: [host: string, port: number][]): string {
 }
 
 async function listen(where: { port: number; host: string } | { path: string }): Promise<number> {
-  const server: Server = createServer((socket) => socket.end('hello'))
+  const server: Server = createServer((socket) => socket.on('error', () => {}).end('hello'))
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(where, resolve))
   onTestFinished(() => void server.close())
   const address = server.address()

@@ -41,14 +41,14 @@ test.runIf(holdsAll)('nothing of a run outlives a builder that was killed', asyn
 
 test.runIf(root && holdsAll)('an ordinary user holds whole trees too, and keeps its own user id inside', async () => {
   const execution = makeExecution(`id -u; ${forest.replace('wait\n', '')}`)
-  const ending = await startExecution('shell', execution, 65_534).ended
+  const ending = await startExecution('shell', execution, { uid: 65_534 }).ended
   expect(ending).toMatchObject({ verdict: 'passed', uid: 65_534, treeKiller: expect.not.stringMatching('group'), output: expect.stringMatching(/^65534\n/) })
   await expectQuiet(execution.workspace)
 })
 
 test.runIf(root && holdsAll)('nothing of an ordinary user\'s run outlives a builder that was killed', async () => {
   const execution = makeExecution(forest)
-  const { child, ended } = startExecution('shell', execution, 65_534)
+  const { child, ended } = startExecution('shell', execution, { uid: 65_534 })
   await until(() => existsSync(join(execution.workspace, 'ready')))
   child.kill('SIGKILL')
   await ended.catch(() => {})

@@ -12,18 +12,32 @@ export interface ChildEnding extends Ending {
   treeKiller: string
 }
 
-/** Starts a process that executes this by itself, as another user where one is given (root only). */
-export function startExecution(executor: 'shell' | 'sandbox', execution: Execution, uid?: number): { child: ChildProcess; ended: Promise<ChildEnding> } {
+/** Starts a process that executes this by itself; as another user, or on a host without some programs, where root says so. */
+export function startExecution(executor: 'shell' | 'sandbox' | 'container', execution: Execution, { uid, without = [], namespaces = true }: { uid?: number; without?: string[]; namespaces?: boolean } = {}): { child: ChildProcess; ended: Promise<ChildEnding> } {
   const outfile = join(tempDir(), 'child.mjs')
   buildSync({ entryPoints: ['test/helpers/execute-child.ts'], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' })
   const command = [process.execPath, outfile, JSON.stringify({ executor, execution })]
+  if (!namespaces) command.unshift(...forbiddingNamespaces())
   if (uid !== undefined) {
     give(dirname(execution.workspace), uid)
     chmodSync(dirname(outfile), 0o755)
     command.unshift(findProgram('setpriv')!, '--reuid', String(uid), '--regid', String(uid), '--clear-groups')
   }
+  if (without.length > 0) command.unshift(...hiding(without))
   const child = spawn(command[0]!, command.slice(1), { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'inherit'] })
   return { child, ended: answerOf(child) }
+}
+
+/** In a mount namespace of its own, the programs are empty files that cannot be executed. */
+function hiding(programs: string[]): string[] {
+  const mounts = programs.map(findProgram).filter((path) => path !== undefined).map((path) => `mount --bind /dev/null ${path}`)
+  return [findProgram('unshare')!, '--mount', findProgram('sh')!, '-c', `${['true', ...mounts].join(' && ')} && exec "$@"`, 'sh']
+}
+
+/** In a user namespace of its own, in which nobody may make another. */
+function forbiddingNamespaces(): string[] {
+  const forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all "$@"'
+  return [findProgram('unshare')!, '--user', '--map-current-user', '--keep-caps', findProgram('sh')!, '-c', forbid, 'sh']
 }
 
 function answerOf(child: ChildProcess): Promise<ChildEnding> {

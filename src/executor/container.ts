@@ -1,0 +1,158 @@
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { serviceAddresses } from './build-network.ts'
+import { createOptions, homeInside } from './container-options.ts'
+import { containerName, isGone, removeContainer } from './containers.ts'
+import { type Engine, type EngineSettings, findEngine } from './engine.ts'
+import { environmentFile } from './environment-file.ts'
+import type { Ending, Execution, Executor } from './executor.ts'
+import { asStranger } from './hand-over.ts'
+import { howItEnded, runTree, type Tree } from './run-tree.ts'
+
+export interface ContainerSettings extends EngineSettings {
+  /** Whether images that are not here are fetched; one that is here is never fetched again. */
+  pull: 'missing' | 'never'
+  /** `auto` for a user of the run's own, or what --user takes: a name or number of the image's. */
+  user: string
+}
+
+/**
+ * A container of podman or docker, driven by their command line: create, start, inspect, rm. It has a name that follows
+ * from the run and is removed by it, whatever happened: killing the command line would leave the container running.
+ */
+export function openContainer(settings: ContainerSettings): Executor {
+  return {
+    execute: async (execution, signal) => {
+      const engine = findEngine(settings)
+      if (typeof engine === 'string') return { verdict: 'errored', reason: engine }
+      if (execution.image === undefined) return { verdict: 'errored', reason: 'the run names no image, and a container needs one: give its job an image, or the executor sandbox' }
+      if (signal.aborted) return { verdict: 'cancelled' }
+      try {
+        const work = (user: string[]) => inContainer({ engine, execution, signal, pull: settings.pull, user })
+        return await withUser(engine, settings.user, execution.workspace, work)
+      } catch (error) {
+        return { verdict: 'errored', reason: (error as Error).message }
+      }
+    },
+  }
+}
+
+/** As root locally, a stranger that is handed the workspace; otherwise the builder's own user, whose files stay its own. */
+function withUser(engine: Engine, user: string, workspace: string, work: (user: string[]) => Promise<Ending>): Promise<Ending> {
+  if (user !== 'auto') return work(['--user', user])
+  if (engine.remote || process.getuid === undefined) return work([])
+  if (process.getuid() === 0) return asStranger(workspace, (uid) => work(['--user', `${uid}:${uid}`]))
+  return work([...(engine.name === 'podman' ? ['--userns', 'keep-id'] : []), '--user', `${process.getuid()}:${process.getgid!()}`])
+}
+
+interface Parts {
+  engine: Engine
+  execution: Execution
+  signal: AbortSignal
+  pull: 'missing' | 'never'
+  user: string[]
+}
+
+async function inContainer(parts: Parts): Promise<Ending> {
+  const { engine, execution, signal } = parts
+  const name = containerName(execution.id)
+  const luggage = pack(execution)
+  try {
+    const problem = (await create(parts, name, luggage)) ?? (engine.remote ? await copyIn(engine, name, execution.workspace, luggage) : undefined)
+    if (problem !== undefined) return { verdict: 'errored', reason: problem }
+    const ending = await runTree(attachedStart(engine, name), execution, signal)
+    const settled = await settle(engine, name, ending, execution)
+    if (engine.remote) await copyOut(engine, name, execution.workspace)
+    return settled
+  } finally {
+    await removeContainer(engine, name)
+    rmSync(luggage.private, { recursive: true, force: true })
+  }
+}
+
+/** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
+function pack({ script, env, id }: Execution): { private: string; shown: string } {
+  const closed = mkdtempSync(join(tmpdir(), 'quern-container-'))
+  const shown = join(closed, 'quern')
+  mkdirSync(shown)
+  copyFileSync(script, join(shown, 'script.sh'))
+  writeFileSync(join(shown, 'environment.sh'), environmentFile({ ...asInside(env), QUERN_RUN: id }))
+  for (const path of [shown, join(shown, 'script.sh'), join(shown, 'environment.sh')]) chmodSync(path, 0o755)
+  return { private: closed, shown }
+}
+
+/** The image's PATH stays, and with it what its programs need: the host's would not find them. */
+function asInside(env: Record<string, string>): Record<string, string> {
+  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'PATH')), HOME: homeInside }
+}
+
+/** @returns why there is no container */
+async function create({ engine, execution, pull, user }: Parts, name: string, luggage: { shown: string }): Promise<string | undefined> {
+  const services = typeof execution.network === 'object' ? await serviceAddresses(engine, execution.network.name) : []
+  const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
+  // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
+  const command = ['--entrypoint', '/bin/sh', execution.image!, '-c', '. /quern/environment.sh; ("$@" 2>&1); exit $?', 'sh', 'bash', '/quern/script.sh']
+  const make = () => engine.run('create', ...options, ...command)
+  let made = await make()
+  if (!made.ok && /already in use/i.test(made.stderr)) {
+    await removeContainer(engine, name)
+    made = await make()
+  }
+  return made.ok ? undefined : whyNotCreated(engine, execution.image!, pull, made.stderr)
+}
+
+function whyNotCreated({ name }: Engine, image: string, pull: string, stderr: string): string {
+  const words = stderr.split('\n').filter(Boolean).slice(-3).join('; ').slice(0, 500)
+  const noImage = /no such image|image not known|manifest unknown|pull access denied|unable to find image|short-name|repository does not exist|initializing source/i.test(stderr)
+  if (!noImage) return `making a container of the image ${image} with ${name}: ${words}`
+  return `the image ${image} is not here${pull === 'never' ? ' and is not fetched (CONTAINER_PULL=never)' : ' and could not be fetched'}: try "${name} pull ${image}" as the builder's user (${words})`
+}
+
+function attachedStart(engine: Engine, name: string): Tree {
+  return {
+    command: [...engine.command, 'start', '--attach', name],
+    directory: '/',
+    env: engine.environment,
+    holders: 2,
+    notes: [],
+    stop: { ask: () => void askToEnd(engine, name), kill: () => void engine.run('kill', '--signal', 'KILL', name) },
+  }
+}
+
+/** The engine would signal process 1 only; a shell inside reaches all others. A container that is just starting has none yet. */
+async function askToEnd(engine: Engine, name: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const { ok, stderr } = await engine.run('exec', name, '/bin/sh', '-c', 'kill -TERM -1')
+    if (ok || isGone(stderr)) return
+    await sleep(100)
+  }
+}
+
+/** What the engine knows of the end; its command line's exit code is not always the script's. */
+async function settle(engine: Engine, name: string, ending: Ending, { limits }: Execution): Promise<Ending> {
+  const { ok, stdout, stderr } = await engine.run('inspect', '--format', '{{.State.StartedAt}}|{{.State.ExitCode}}|{{.State.OOMKilled}}', name)
+  const [started, exit, outOfMemory] = stdout.split('|')
+  if (ending.verdict === 'cancelled' || ending.verdict === 'timed-out') return ending
+  if (!ok || started === undefined) return { verdict: 'errored', reason: `asking ${engine.name} how the container ended: ${stderr}` }
+  if (started.startsWith('0001-')) return { ...ending, verdict: 'errored', reason: ending.reason ?? `${engine.name} did not start the container` }
+  const code = Number(exit)
+  const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code) }
+  if (outOfMemory === 'true' || (code === 137 && limits.memory !== undefined)) told.reason = `it was killed; its limit is ${Math.round(limits.memory! / 1024 / 1024)} MiB of memory`
+  if (code === 127) told.reason = 'the image may have no bash, which executes the script'
+  return told
+}
+
+async function copyIn(engine: Engine, name: string, workspace: string, { shown }: { shown: string }): Promise<string | undefined> {
+  for (const [from, to] of [[`${workspace}/.`, workspace], [`${shown}/.`, '/quern']]) {
+    const { ok, stderr } = await engine.run('cp', from!, `${name}:${to}`)
+    if (!ok) return `copying ${from} to the engine's host: ${stderr}`
+  }
+  return undefined
+}
+
+async function copyOut(engine: Engine, name: string, workspace: string): Promise<void> {
+  const { ok, stderr } = await engine.run('cp', `${name}:${workspace}/.`, workspace)
+  if (!ok) throw new Error(`copying the workspace back from the engine's host: ${stderr}`)
+}

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { findProgram } from './find-program.ts'
+
+export interface EngineSettings {
+  /** Which command line drives containers; auto takes podman, else docker. */
+  engine: 'auto' | 'podman' | 'docker'
+  /** Options before every command, such as --root or --runtime. */
+  engineOptions: string[]
+  /** What the engine's command line itself gets: PATH, HOME, XDG_RUNTIME_DIR, DOCKER_HOST and the like; never a run's environment. */
+  engineEnvironment: Record<string, string>
+}
+
+/** A container engine's command line. */
+export interface Engine {
+  name: 'podman' | 'docker'
+  /** The program and the options that stand before every command. */
+  command: string[]
+  environment: Record<string, string>
+  /** It runs on another machine, which sees no directory of this one. */
+  remote: boolean
+  /** Options of `create` without which containers do not start on this host. */
+  createOptions: string[]
+  /** Runs one command to its end, its output at most 1 MiB. */
+  run(...options: string[]): Promise<Answer>
+}
+
+export interface Answer {
+  ok: boolean
+  stdout: string
+  stderr: string
+}
+
+/** The engine that these settings mean here. @returns a sentence with the remedy where it is not installed */
+export function findEngine({ engine, engineOptions, engineEnvironment }: EngineSettings): Engine | string {
+  const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
+  const name = names.find((candidate) => findProgram(candidate) !== undefined)
+  if (name === undefined) return `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} not installed here: apt-get install ${names[0] === 'docker' ? 'docker.io' : 'podman'}`
+  const command = [findProgram(name)!, ...(name === 'podman' ? podmanOptions(engineOptions) : []), ...engineOptions]
+  const run = (...options: string[]) => runEngine([...command, ...options], engineEnvironment)
+  return { name, command, environment: engineEnvironment, remote: isRemote(engineEnvironment), createOptions: ulimits(), run }
+}
+
+function isRemote({ DOCKER_HOST, CONTAINER_HOST }: Record<string, string>): boolean {
+  return [DOCKER_HOST, CONTAINER_HOST].some((host) => host !== undefined && host !== '' && !host.startsWith('unix://'))
+}
+
+/** crun refuses hybrid control groups, and podman's choice of systemd as their manager needs a running systemd; runc with cgroupfs works there. */
+function podmanOptions(given: string[]): string[] {
+  const unified = existsSync('/sys/fs/cgroup/cgroup.controllers')
+  if (unified || findProgram('runc') === undefined || given.includes('--runtime')) return []
+  return ['--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
+}
+
+/** Root without CAP_SYS_RESOURCE, as inside a container, may not raise limits to what engines set by default. */
+function ulimits(): string[] {
+  if (process.getuid?.() !== 0 || !existsSync('/proc/self/status')) return []
+  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 'ffffffffff'}`)
+  return (capabilities & (1n << 24n)) === 0n ? ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'] : []
+}
+
+function runEngine([program, ...options]: string[], env: Record<string, string>): Promise<Answer> {
+  return new Promise((resolve) => {
+    const child = spawn(program!, options, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const texts = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].on('data', (chunk: Buffer) => {
+        if (texts[name].length < 1024 * 1024) texts[name] += chunk.toString()
+      })
+    }
+    child.on('error', (error) => resolve({ ok: false, stdout: '', stderr: error.message }))
+    child.on('close', (code) => resolve({ ok: code === 0, stdout: texts.stdout.trim(), stderr: texts.stderr.trim() }))
+  })
+}

@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, expect, test } from 'vitest'
+import { createNetwork } from '../../src/executor/build-network.ts'
+import { openContainer } from '../../src/executor/container.ts'
+import { endLeftContainers } from '../../src/executor/containers.ts'
+import { findEngine } from '../../src/executor/engine.ts'
+import { hostPrograms, openTestEngine, testImage } from '../helpers/container-engine.ts'
+import { describeExecutor } from '../helpers/executor-suite.ts'
+import { makeExecution, runScript } from '../helpers/run-script.ts'
+import { startExecution } from '../helpers/start-execution.ts'
+
+const engine = openTestEngine()
+const given = { image: testImage, mounts: [hostPrograms] }
+
+if (typeof engine === 'string') {
+  console.warn(`skipped: containers, because ${engine}`)
+} else {
+  afterAll(() => engine.remove())
+  const executor = openContainer(engine.settings)
+  const podman = findEngine(engine.settings)
+  if (typeof podman === 'string') throw new Error(podman)
+
+  const podmanHas = async (...question: string[]) => {
+    for (let look = 0; look < 100 && (await podman.run(...question)).stdout === ''; look += 1) await sleep(100)
+  }
+
+  describeExecutor({ name: 'container', executor, given, adds: ['PATH', 'HOME', 'HOSTNAME', 'TERM', 'container'], holdsAll: true, slow: true })
+
+  test('no container is left, however a run ended', async () => {
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 150)
+    await Promise.all([
+      runScript(executor, 'exit 1', given),
+      runScript(executor, 'sleep 60', { ...given, signal: controller.signal }),
+      runScript(executor, 'true', { ...given, mounts: [] }),
+    ])
+    expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
+  })
+
+  test('an image that is not here is errored, with the command that gets it', async () => {
+    const { verdict, reason } = await runScript(executor, 'true', { ...given, image: 'localhost/not-there:7' })
+    expect({ verdict, reason }).toEqual({ verdict: 'errored', reason: expect.stringContaining('podman pull localhost/not-there:7') })
+  })
+
+  test('a run without an image is errored', async () => {
+    expect(await runScript(executor, 'true')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('names no image') })
+  })
+
+  test('an image without bash fails and says so', async () => {
+    expect(await runScript(executor, 'true', { ...given, mounts: [] })).not.toMatchObject({ verdict: 'passed' })
+  })
+
+  test('inside there are no capabilities, no network, a read-only root and a user that owns nothing', async () => {
+    const { output } = await runScript(executor, 'grep -E "^CapEff|^NoNewPrivs" /proc/self/status; grep -c : /proc/net/dev; touch /x /usr/x 2>&1 | grep -c Read-only; id -u; touch /tmp/x && echo tmp', given)
+    expect(output.split('\n').slice(0, -1)).toEqual(['CapEff:\t0000000000000000', 'NoNewPrivs:\t1', '1', '2', expect.stringMatching(/^2\d{9}$/), 'tmp'])
+  })
+
+  test('memory over the limit ends the run and the reason tells the limit', async () => {
+    const { verdict, reason } = await runScript(executor, 'exec node -e "const a=[];for(let i=0;i<40;i++)a.push(Buffer.alloc(32<<20,1));console.log(1)"', { ...given, limits: { timeout: 20_000, grace: 500, memory: 128 * 1024 * 1024 } })
+    expect({ verdict, reason }).toEqual({ verdict: 'failed', reason: expect.stringContaining('128 MiB') })
+  })
+
+  test('containers that a dead builder left are ended by their home', async () => {
+    const home = `dead-${process.pid}`
+    const options = ['--label', `quern.home=${home}`, '--network', 'none', '--volume', '/usr:/usr:ro', ...podman.createOptions, testImage, '/bin/sleep', '60']
+    expect(await podman.run('run', '--detach', '--log-driver', 'none', ...options)).toMatchObject({ ok: true })
+    expect(await endLeftContainers(home, engine.settings)).toBe(1)
+    expect(await endLeftContainers(home, engine.settings)).toBe(0)
+    expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
+  })
+
+  test('on a build\'s network a service answers by its name, and the network goes with the build', async (context) => {
+    const network = await createNetwork(`home/net/${process.pid}`, { ...engine.settings, inwards: true }).catch((error: Error) => error)
+    if (network instanceof Error) return context.skip(`skipped: services by name, because ${network.message}`)
+    const controller = new AbortController()
+    const options = { ...given, network: { name: network.name } }
+    const service = runScript(executor, `node -e "require('net').createServer((c)=>c.end('served')).listen(5432)"`, { ...options, alias: 'database', signal: controller.signal, limits: { timeout: 60_000, grace: 100 } })
+    await podmanHas('ps', '--quiet', '--filter', `network=${network.name}`)
+    const job = await runScript(executor, 'for i in 1 2 3 4 5 6 7 8 9 10; do cat 2>/dev/null < /dev/tcp/database/5432 && exit 0; sleep 0.3; done; cat /etc/hosts; exit 1', options)
+    controller.abort()
+    await service
+    await network.remove()
+    if (job.verdict === 'errored') return context.skip(`skipped: services by name, because this engine has no working named network: ${job.reason ?? job.output}`)
+    expect(job).toMatchObject({ verdict: 'passed', output: 'served' })
+  })
+}
+
+test.runIf(process.getuid?.() === 0)('an engine that is not installed is errored with its package, and nothing else is tried', async () => {
+  const execution = makeExecution('touch ran', given)
+  const ending = await startExecution('container', execution, { without: ['podman', 'docker'] }).ended
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install podman') })
+  expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
+})

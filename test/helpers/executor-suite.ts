@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { Execution, Executor } from '../../src/executor/executor.ts'
+import { bareEnvironment, type Ran, runScript as runAnyScript } from './run-script.ts'
+
+export interface Subject {
+  name: string
+  executor: Executor
+  /** What each execution needs here, like an image. */
+  given?: Partial<Execution>
+  /** Variables that come from elsewhere, like an image's. */
+  adds?: string[]
+  /** False where daemons that clear their environment are not found. */
+  holdsAll: boolean
+  /** It starts so slowly that variations are left out. */
+  slow?: boolean
+}
+
+/** A process that leaves its group, its session and its parent, and writes its beats into the workspace. */
+const daemon = (start: string) => `(${start} bash -c 'exec >/dev/null 2>&1; while :; do echo x >> beats; sleep 0.02; done' &) & wait; until [ -s beats ]; do sleep 0.02; done`
+
+/** What every executor promises. */
+export function describeExecutor({ name, executor, given: always = {}, holdsAll, adds = [], slow = false }: Subject): void {
+  const runScript = (script: string, given: Partial<Execution> & { signal?: AbortSignal } = {}): Promise<Ran> => runAnyScript(executor, script, { ...always, ...given })
+  describe(name, () => {
+  test('exit code 0 passes', async () => {
+    expect(await runScript('echo hello')).toMatchObject({ verdict: 'passed', code: 0, output: 'hello\n' })
+  })
+
+  test('any other exit code fails and is told', async () => {
+    expect(await runScript('exit 42')).toMatchObject({ verdict: 'failed', code: 42 })
+    expect(await runScript('exit 255')).toMatchObject({ verdict: 'failed', code: 255 })
+  })
+
+  test('a script that ends itself by a signal fails with 128 + its number, as a shell says it', async () => {
+    expect(await runScript('kill $$; sleep 1; exit 0')).toMatchObject({ verdict: 'failed', code: 143, signal: 'SIGTERM', output: '' })
+    expect(await runScript('kill -9 $$; sleep 1; exit 0')).toMatchObject({ verdict: 'failed', code: 137, signal: 'SIGKILL' })
+  })
+
+  test('a script that bash cannot read fails as bash says', async () => {
+    const { verdict, code, output } = await runScript('if then fi(')
+    expect({ verdict, code }).toEqual({ verdict: 'failed', code: 2 })
+    expect(output).toContain('syntax error')
+  })
+
+  test('the environment is exactly the given one, QUERN_RUN, and what bash sets', async () => {
+    const env = { ...bareEnvironment, ODD: 'a "b" $(c)\n`d`\t\u00e4', EMPTY: '' }
+    const { output } = await runScript('env -0', { env, id: 'home/p/7/r' })
+    const got = Object.fromEntries(output.split('\0').filter(Boolean).map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]))
+    for (const name of ['PWD', 'SHLVL', '_', 'OLDPWD', ...adds]) delete got[name]
+    expect({ PATH: env.PATH, ...got }).toEqual({ ...env, QUERN_RUN: 'home/p/7/r' })
+  })
+
+  test('it starts in the workspace, which it may write', async () => {
+    const { output, workspace } = await runScript('echo made > file; cat file; [ "$PWD" = "$(pwd -P)" ] && echo same')
+    expect(output).toBe('made\nsame\n')
+    expect(readFileSync(join(workspace, 'file'), 'utf8')).toBe('made\n')
+  })
+
+  test('standard input is empty', async () => {
+    expect(await runScript('cat; echo end')).toMatchObject({ verdict: 'passed', output: 'end\n' })
+  })
+
+  test('standard output and error arrive in order', async () => {
+    const { output } = await runScript('for n in 1 2 3 4 5; do echo out$n; echo err$n >&2; done')
+    expect(output).toBe([1, 2, 3, 4, 5].map((n) => `out${n}\nerr${n}\n`).join(''))
+  })
+
+  test('/dev/stderr and /dev/stdout can be opened by name and lose nothing', async () => {
+    const { output } = await runScript('echo 1; echo 2 > /dev/stderr; echo 3; echo 4 > /dev/stdout; echo 5')
+    expect(output).toBe('1\n2\n3\n4\n5\n')
+  })
+
+  test('binary output arrives byte by byte', async () => {
+    const { bytes } = await runScript(String.raw`for n in {0..255}; do printf "\\x$(printf %x $n)"; done`)
+    expect([...bytes]).toEqual(Array.from({ length: 256 }, (_, n) => n))
+  })
+
+  test('50 MB arrive whole, and the same slot starts clean afterwards', async () => {
+    const hash = createHash('sha256')
+    let size = 0
+    const output = (chunk: Uint8Array) => {
+      hash.update(chunk)
+      size += chunk.length
+    }
+    const { verdict } = await runScript('yes 0123456789abcde | head -c 52428800', { output })
+    expect({ verdict, size }).toEqual({ verdict: 'passed', size: 52_428_800 })
+    expect(hash.digest('hex')).toBe(createHash('sha256').update('0123456789abcde\n'.repeat(3_276_800)).digest('hex'))
+    expect((await runScript('echo next')).output).toBe('next\n')
+  })
+
+  test('a tree that takes too long is asked to end, and may clean up', async () => {
+    const ran = await runScript("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done", { limits: { timeout: 400, grace: 5000 } })
+    expect(ran).toMatchObject({ verdict: 'timed-out', code: 3, output: expect.stringContaining('bye') })
+  })
+
+  test('a tree that ignores SIGTERM is killed after the grace', async () => {
+    const script = "trap '' TERM; echo up; (while :; do echo x >> beats; sleep 0.02; done) & while :; do sleep 0.05; done"
+    const { verdict, output, workspace } = await runScript(script, { limits: { timeout: 300, grace: 200 } })
+    expect({ verdict, output }).toEqual({ verdict: 'timed-out', output: 'up\n' })
+    await expectQuiet(workspace)
+  })
+
+  test('an aborted signal cancels', async () => {
+    const controller = new AbortController()
+    const output = () => controller.abort()
+    const ran = await runScript('echo up; sleep 60', { output, signal: controller.signal, limits: { timeout: 60_000, grace: 60_000 } })
+    expect(ran).toMatchObject({ verdict: 'cancelled', signal: 'SIGTERM' })
+  })
+
+  test('a signal that is aborted at once, or before, cancels without waiting for the grace', async () => {
+    const controller = new AbortController()
+    setImmediate(() => controller.abort())
+    const limits = { timeout: 60_000, grace: 60_000 }
+    expect(await runScript('sleep 60', { signal: controller.signal, limits })).toMatchObject({ verdict: 'cancelled' })
+    expect(await runScript('touch ran', { signal: controller.signal })).toMatchObject({ verdict: 'cancelled', output: '' })
+  })
+
+  test.each(['', 'setsid', 'nohup', ...(holdsAll ? ['env -i', 'setsid env -i'] : [])].slice(slow ? -1 : 0))('a daemon started by "%s" ends with its run', async (start) => {
+    const { verdict, workspace } = await runScript(daemon(start))
+    expect(verdict).toBe('passed')
+    await expectQuiet(workspace)
+  })
+
+  test('a daemon that keeps the output open delays nothing', async () => {
+    const { verdict, output } = await runScript('setsid sleep 100 & echo done', { limits: { timeout: 60_000, grace: 60_000 } })
+    expect({ verdict, output }).toEqual({ verdict: 'passed', output: 'done\n' })
+  })
+
+  test('many runs at once keep their outputs apart', async () => {
+    const runs = await Promise.all([1, 2, 3, 4, 5].map((n) => runScript(`for i in 1 2 3; do echo ${n}; done`)))
+    expect(runs.map(({ output }) => output)).toEqual([1, 2, 3, 4, 5].map((n) => `${n}\n`.repeat(3)))
+  })
+
+  test('a workspace that is not there is errored and named', async () => {
+    const workspace = '/nonexistent/work'
+    const { verdict, reason } = await runScript('true', { workspace })
+    expect({ verdict, reason }).toEqual({ verdict: 'errored', reason: expect.stringContaining(workspace) })
+  })
+
+  test('a written file is limited where a size is given', async () => {
+    const { verdict, workspace } = await runScript('head -c 3000000 /dev/zero > big', { limits: { timeout: 10_000, grace: 500, fileSize: 1_048_576 } })
+    expect(verdict).toBe('failed')
+    expect(readFileSync(join(workspace, 'big')).length).toBeLessThanOrEqual(1_048_576)
+  })
+  })
+}
+
+
+/** Nobody writes beats any more. */
+async function expectQuiet(workspace: string): Promise<void> {
+  const beats = join(workspace, 'beats')
+  expect(existsSync(beats)).toBe(true)
+  const before = readFileSync(beats).length
+  await sleep(150)
+  expect(readFileSync(beats).length).toBe(before)
+}
