@@ -4,7 +4,6 @@ import type { Mirrors } from '../git/mirrors.ts'
 import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
-import type { Secrets } from '../secrets/read-secrets.ts'
 import type { Grants as SecretGrants } from '../secrets/granted-secrets.ts'
 import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { cloneUrlOf } from '../plan/clone-url.ts'
@@ -20,8 +19,9 @@ export interface SettlerSettings {
   token: Parameters<typeof cloneToken>[1]
   choose: (request: Request) => Choice
   plan: PlanSettings
-  /** The secrets of this home, and who may have which. */
-  secrets: () => Promise<Secrets>
+  /** Where this server's secrets and keys are, which of the files `secrets/<name>.enc` it uses, and who may have which. */
+  home: string
+  secretsEnv: string
   secretGrants: SecretGrants
 }
 
@@ -41,7 +41,7 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
     const changedFiles = mirror && (await filesChanged(mirror, known))
     const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles })
     if ('ignored' in planned) return planned
-    const disclose = openDisclosure(settings, known, planned)
+    const disclose = openDisclosure(settings, { request: known, plan: planned, mirror })
     if (mirror === undefined) return { plan: planned, request: known, disclose }
     return {
       disclose,

@@ -10,6 +10,7 @@ import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
 import { grantsSchema } from '../secrets/granted-secrets.ts'
+import { secretsEnvironment } from '../secrets/settings.ts'
 import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
 
 /** Everything that can be set, from the rooms that use it. */
@@ -20,6 +21,7 @@ export const configSchema = {
     ...buildEnvironment,
     ...cloneEnvironment,
     ...gitEnvironment,
+    ...secretsEnvironment,
     ...planEnvironment,
     ...executorEnvironment,
     ...mailEnvironment,

@@ -78,7 +78,8 @@ function openSettlerOf(config: QuernConfig): Workshop['settle'] {
     token: { token: config.settings.CLONE_TOKEN, host: config.settings.CLONE_TOKEN_HOST },
     choose: (request) => pipelineFor(config, request),
     plan: planSettings(config),
-    secrets: async () => (await import('../secrets/read-secrets.ts')).readSecrets(config.home),
+    home: config.home,
+    secretsEnv: config.settings.SECRETS_ENV,
     secretGrants: config.structure.grants.secrets,
   })
 }

@@ -6,15 +6,8 @@ import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { readPrivateFile } from './read-private-file.ts'
 import { readSecrets, type Secrets } from './read-secrets.ts'
 import { SecretsError } from './secrets-error.ts'
+import { environmentName } from './settings.ts'
 import { newSops, openSops, type SopsFile } from './sops-file.ts'
-
-const environmentName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'expected the name of an environment, of letters, digits, "-" and "_"'))
-
-/** This room's setting in environment.sh. */
-export const secretsEnvironment = {
-  /** Which of the files secrets/<name>.enc this server uses. */
-  SECRETS_ENV: v.optional(environmentName, 'ci'),
-}
 
 /** The two files of an environment: secrets, which may be committed, and the key, which may not. */
 export interface EnvironmentFiles {

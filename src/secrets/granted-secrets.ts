@@ -28,7 +28,7 @@ export interface GrantQuestion {
   secrets: Secrets
   grants: Grants
   /** What the repository itself brings along, by `readRepositorySecrets`: for its own pipelines, without a grant. */
-  own?: Secrets
+  own?: Secrets | undefined
 }
 
 export interface Granted {
