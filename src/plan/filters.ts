@@ -8,9 +8,21 @@ import type { JobDefinition } from './job-definition.ts'
  */
 export function leftOut(job: JobDefinition, request: Request, changedFiles: string[] | undefined): string | undefined {
   if (startedByPerson(request)) return undefined
-  if (job.refs !== undefined && !picomatch.isMatch(request.ref, job.refs) && !picomatch.isMatch(branchOf(request), job.refs))
-    return `ref ${request.ref} is not among the refs of the job ${job.name} (${job.refs.join(', ')})`
-  if (job.paths !== undefined && changedFiles !== undefined && !changedFiles.some((file) => picomatch.isMatch(file, job.paths!, { dot: true })))
+  // A pull request is wanted for the branch that it goes into.
+  const ref = request.pull_request?.base_ref ?? request.ref
+  if (job.refs !== undefined && !isAmong(job.refs, request, ref)) return `ref ${ref} is not among the refs of the job ${job.name} (${job.refs.join(', ')})`
+  if (job.paths !== undefined && changedFiles !== undefined && !changedFiles.some((file) => matches(file, job.paths!)))
     return `no changed file is among the paths of the job ${job.name} (${job.paths.join(', ')})`
   return undefined
+}
+
+/** Patterns that begin with `refs/` mean full refs, others the names of branches and tags. */
+function isAmong(refs: string[], request: Request, ref: string): boolean {
+  const full = refs.filter((pattern) => pattern.startsWith('refs/'))
+  const short = refs.filter((pattern) => !pattern.startsWith('refs/'))
+  return matches(ref, full) || matches(branchOf({ ...request, ref }), short)
+}
+
+function matches(name: string, patterns: string[]): boolean {
+  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true, nonegate: true })
 }

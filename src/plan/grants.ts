@@ -57,5 +57,5 @@ export function requireEngineGrant(job: JobDefinition, grants: Grants): void {
 }
 
 function matches(name: string, patterns: string[]): boolean {
-  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true })
+  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true, nonegate: true })
 }

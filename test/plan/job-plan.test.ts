@@ -258,6 +258,12 @@ describe('filters', () => {
     for (const ref of ['refs/heads/dev', 'refs/heads/release/1/2', 'refs/heads/feature/main']) expect(await filtered(text, { ...github, ref })).toEqual({ ignored: expect.stringContaining(`ref ${ref} is not among the refs of the job job`) })
   })
 
+  test('a pull request is filtered by the branch that it goes into', async () => {
+    const proposed = (base: string): Partial<Request> => ({ ...untrusted, ref: 'refs/pull/7/head', pull_request: { number: 7, base_ref: base } })
+    expect(await filtered('refs: [main]', proposed('refs/heads/main'))).toHaveProperty('runs')
+    expect(await filtered('refs: [main, "**/head"]', proposed('refs/heads/dev'))).toEqual({ ignored: expect.stringContaining('ref refs/heads/dev is not among') })
+  })
+
   test('paths need one changed file among them', async () => {
     const text = 'paths: ["src/**", "*.c"]'
     expect(await filtered(text, github, ['README', 'src/a/.b'])).toHaveProperty('runs')
