@@ -43,7 +43,7 @@ export const harmless = [
 ]
 
 /** What says that the error just above is being tried again. */
-export const triedAgain = /\bretry(?:ing)?\b|try(?:ing)? again|\battempt (?:[2-9]|\d\d)|falling back to|using (?:the )?(?:cached|fallback)|\(ignored\)$/i
+export const triedAgain = /\bretrying\b|will (?:retry|try again)|trying again|retry (?:in|after|#?\d)|\battempt (?:[2-9]|\d\d)|falling back to|using (?:the )?(?:cached|fallback)|\(ignored\)$/i
 
 const source = String.raw`(?<file>(?:[A-Za-z]:[\\/])?[^\s:()'"]{1,300}?)`
 

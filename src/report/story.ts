@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { buildName, type BuildResult, type RunResult } from '../model/build.ts'
+import type { Plan } from '../model/plan.ts'
+import { readableLine } from '../model/readable.ts'
+import type { Verdict } from '../model/verdict.ts'
+import type { Digest } from './digest.ts'
+
+/** What every form of a report is made of. */
+export interface ReportSource {
+  result: BuildResult
+  /** Absent where the request could not be settled. */
+  plan?: Plan | undefined
+  /** The first error of runs that failed, by the run's name. */
+  digests?: Readonly<Record<string, Digest>>
+  /** What jobs wrote to `$QUERN_SHARED/<job>.txt`, by the job's name. */
+  notes?: Readonly<Record<string, string>>
+}
+
+/** The words of a report, the same in every form. Names are readable, not yet escaped for any form. */
+export interface Story {
+  /** `<pipeline>/<number>` */
+  build: string
+  repository: string
+  ref: string
+  commit: string
+  verdict: Verdict
+  light: string
+  took: string
+  reason: string | undefined
+  rows: Row[]
+  errors: { run: string; place: string | undefined; lines: string[] }[]
+}
+
+/** One run as a report shows it. */
+export interface Row {
+  name: string
+  /** Eight hexadecimal digits that follow from build and run. */
+  id: string
+  verdict: Verdict
+  light: string
+  /** `m:ss`, empty where it never ran. */
+  took: string
+  note: string
+  /** Indexes of the rows that it needs. */
+  needs: number[]
+}
+
+const lights: Record<Verdict, string> = { passed: '🟢', failed: '🔴', 'timed-out': '🔴', errored: '🟠', 'not-applied': '🟡', cancelled: '⚪', skipped: '⚪' }
+
+/** Characters of a job's note that are shown. */
+const noteWidth = 40
+
+/** Runs whose first error opens a report. */
+const shownErrors = 5
+
+/** Settles the words of a report. */
+export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource): Story {
+  const index = new Map(result.runs.map(({ name }, at) => [name, at]))
+  const planned = new Map((plan?.runs ?? []).map((run) => [run.name, run]))
+  return {
+    build: readableLine(buildName(result)),
+    repository: readableLine(result.full_name ?? result.repository),
+    ref: readableLine(result.ref),
+    commit: result.commit_id.slice(0, 10),
+    verdict: result.verdict,
+    light: lights[result.verdict],
+    took: tookOf(result),
+    reason: result.reason === undefined ? undefined : readableLine(result.reason),
+    rows: result.runs.map((run) => ({
+      name: readableLine(run.name),
+      id: createHash('sha256').update(`${buildName(result)}\0${run.name}`).digest('hex').slice(0, 8),
+      verdict: run.verdict,
+      light: lights[run.verdict],
+      took: tookOf(run),
+      note: noteOf(notes[planned.get(run.name)?.job ?? run.name]),
+      needs: (planned.get(run.name)?.needs ?? []).flatMap((need) => index.get(need) ?? []),
+    })),
+    errors: result.runs.flatMap((run) => errorOf(run, digests[run.name])).slice(0, shownErrors),
+  }
+}
+
+function errorOf({ name }: RunResult, digest: Digest | undefined): Story['errors'] {
+  if (digest === undefined) return []
+  const place = digest.file === undefined ? undefined : readableLine(digest.file) + (digest.fileLine === undefined ? '' : `:${digest.fileLine}`)
+  return [{ run: readableLine(name), place, lines: digest.lines }]
+}
+
+/** Minutes and seconds between start and end. */
+function tookOf({ started, ended }: { started?: string; ended?: string }): string {
+  if (started === undefined || ended === undefined) return ''
+  const seconds = Math.max(0, Math.round((Date.parse(ended) - Date.parse(started)) / 1000))
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
+function noteOf(text: string | undefined): string {
+  return [...readableLine((text ?? '').slice(0, 1000))].slice(0, noteWidth).join('')
+}
