@@ -34,6 +34,8 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # For private clones over https.
 # export CLONE_TOKEN="not-a-real-token"
 
+# Which of the files secrets/<name>.enc this server uses.
+# export SECRETS_ENV="ci"
 # The only host that the token is sent to.
 # export CLONE_TOKEN_HOST="github.com"
 # What this host is, for the host_tag of job definitions, besides its architecture.

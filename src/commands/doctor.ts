@@ -5,9 +5,11 @@ import { counted, type Check } from './doctor/check.ts'
 import { checkCron } from './doctor/cron.ts'
 import { checkDisk } from './doctor/disk.ts'
 import { checkMail } from './doctor/mail.ts'
+import { checkPatchwork } from './doctor/patchwork.ts'
 import { checkPrograms } from './doctor/programs.ts'
 import { checkQueue } from './doctor/queue.ts'
 import { checkReceiver } from './doctor/receiver.ts'
+import { checkServerSecrets } from './doctor/secrets.ts'
 import { checkSettings, readConfig } from './doctor/settings.ts'
 import { paint, printJson, printLine } from './terminal.ts'
 
@@ -30,11 +32,11 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
 async function examine(home: string): Promise<Check[]> {
   const { config, check } = await readConfig()
   const [programs, cron, ...configured] = await Promise.all([
-    checkPrograms(config?.settings.TREE_KILL ?? 'auto'),
+    checkPrograms({ treeKill: config?.settings.TREE_KILL ?? 'auto', networkGranted: (config?.structure.grants.untrusted_network ?? []).length > 0 }),
     checkCron(home),
-    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config)]),
+    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config)]),
   ])
-  return [...programs, check, ...(config === undefined ? [] : checkSettings(config)), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home)]
+  return [...programs, check, ...(config === undefined ? [] : [...checkSettings(config), ...checkPatchwork(config)]), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home)]
 }
 
 const marks = { ok: paint('green', 'ok     '), warning: paint('yellow', 'warning'), wrong: paint('red', 'wrong  ') }

@@ -74,6 +74,21 @@ test('warnings alone leave the exit code 0', async () => {
   expect(found['queue']!.found).toBe('1 entry was set aside; x.json: not JSON')
 })
 
+test('secrets that others may read, tokens that are missing and secrets in quern.yaml are found', async () => {
+  const { home } = await soundHome()
+  writeFileSync(join(home, 'secrets.yml'), 'TOKEN: not-a-real-token\n', { mode: 0o644 })
+  const structure = {
+    hooks: [{ id: 'a', secret: 'not-a-real-secret-at-all' }],
+    patchwork: [{ url: 'https://patchwork.example.org', project: 'tool', tree: 'https://git.example.org/tool.git', pipelines: ['chunks'], token_env: 'NO_SUCH_TOKEN' }],
+  }
+  writeFileSync(join(home, 'quern.yaml'), JSON.stringify(structure), { mode: 0o644 })
+  const { code, check } = await examine(home)
+  expect(code).toBe(1)
+  expect(check('secrets')).toMatchObject({ state: 'wrong', found: expect.stringContaining('chmod 600') })
+  expect(check('patchwork')).toMatchObject({ state: 'wrong', found: 'the token of tool is to be in NO_SUCH_TOKEN, which is not set' })
+  expect(check('quern.yaml').state).toBe('warning')
+})
+
 test('a receiver that is not ours is told apart', async () => {
   const { home } = await soundHome(404)
   const { code, check } = await examine(home)

@@ -14,10 +14,10 @@ const needed = [
   { name: 'mkfifo', option: '--version', remedy: 'install it: apt install coreutils' },
 ] as const
 
-/** The programs that Quern starts, and whether it can end what jobs start. */
-export async function checkPrograms(treeKill: TreeKillSetting): Promise<Check[]> {
+/** The programs that Quern starts, and whether it can end what jobs start. `networkGranted`: some untrusted requests may have the network. */
+export async function checkPrograms({ treeKill, networkGranted }: { treeKill: TreeKillSetting; networkGranted: boolean }): Promise<Check[]> {
   const programs = await Promise.all(needed.map(({ name, option, remedy }) => checkProgram(name, option, remedy)))
-  return [checkNode(process.versions.node), ...programs, checkLocker(), checkTreeKiller(treeKill), checkSandbox(), checkEngine()]
+  return [checkNode(process.versions.node), ...programs, checkLocker(), checkTreeKiller(treeKill), checkSandbox(), ...(networkGranted ? [checkNetwork()] : []), checkEngine()]
 }
 
 /** @param version like 20.19.1 */
@@ -50,6 +50,12 @@ function checkTreeKiller(setting: TreeKillSetting): Check {
 function checkSandbox(): Check {
   const path = findProgram('bwrap')
   return path === undefined ? warning('sandbox', 'no bwrap: what strangers send (forks, mailed patches) cannot be built', 'install it: apt install bubblewrap') : ok('sandbox', path)
+}
+
+/** A network that does not reach this host's loopback is made by one of these. */
+function checkNetwork(): Check {
+  const path = findProgram('slirp4netns') ?? findProgram('pasta')
+  return path === undefined ? wrong('network', 'quern.yaml grants untrusted requests the network, but neither slirp4netns nor pasta is there', 'install it: apt install slirp4netns') : ok('network', path)
 }
 
 function checkEngine(): Check {
