@@ -43,6 +43,15 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # group where builds need sudo or su; a daemon that a job leaves may then stay.
 # export TREE_KILL="auto"
 
+# podman or docker
+# export ENGINE="auto"
+# Options before every command of the engine.
+# export ENGINE_OPTIONS="--log-level=error"
+# never: images are not fetched.
+# export CONTAINER_PULL="missing"
+# Who runs inside a container: auto, or a user of the image.
+# export CONTAINER_USER="auto"
+
 # --- Mail ---
 # export SMTP_URL="smtp://localhost:25"
 # export CI_NAME="Quern"

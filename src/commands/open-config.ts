@@ -9,7 +9,6 @@ import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
-import { secretsEnvironment } from '../secrets/environment-files.ts'
 import { grantsSchema } from '../secrets/granted-secrets.ts'
 import { secretsEnvironment } from '../secrets/settings.ts'
 import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
@@ -26,7 +25,6 @@ export const configSchema = {
     ...planEnvironment,
     ...executorEnvironment,
     ...mailEnvironment,
-    ...secretsEnvironment,
   },
   /** Top keys of quern.yaml. */
   structure: {
