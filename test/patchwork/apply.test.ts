@@ -11,6 +11,7 @@ import { applySeries, seriesRef, type Applied, type ApplyOptions } from '../../s
 import { openPatchwork } from '../../src/patchwork/client.ts'
 import { seriesRequest } from '../../src/patchwork/series-request.ts'
 import { startFakePatchwork, type FakePatchwork } from '../helpers/fake-patchwork.ts'
+import { fakeSource } from '../helpers/poll-once.ts'
 import { gitRepo, gitTestEnvironment, type GitRepo } from '../helpers/git-repo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -43,7 +44,7 @@ async function bench(repo?: GitRepo): Promise<Bench> {
   }
 
   async function seriesOf({ url }: FakePatchwork, id: number): Promise<Series> {
-    const source = { url, project: 'ffmpeg', tree: 'https://git.example.org/mini.git', branch: 'master', pipelines: ['chunks'], each_patch: true, rehearse: false, incomplete_after: 1, expire_after: 1, pace: 1, commit_message: [] }
+    const source = fakeSource(url, { tree: 'https://git.example.org/mini.git' })
     return parseRequest(seriesRequest(await client.series(id), { source, pipeline: 'chunks', base: tip })).series!
   }
 }

@@ -10,6 +10,7 @@ import type { PatchworkSource } from '../../src/patchwork/settings.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
 import type { Request } from '../../src/model/request.ts'
 import { startFakePatchwork, type FakePatchwork } from '../helpers/fake-patchwork.ts'
+import { fakeSource } from '../helpers/poll-once.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const base = 'db91e083bcfc7643c5c1d3ea3983474132b8523a'
@@ -32,7 +33,7 @@ async function station({ recorded = false, started = true, ...changes }: Partial
   const home = tempDir()
   const ledger = openLedger(join(home, 'ledger'))
   const queue = openDirectoryQueue(home, { ledger })
-  const source: PatchworkSource = { url: fake.url, project: 'ffmpeg', tree: 'https://git.example.org/ffmpeg.git', branch: 'master', pipelines: ['job:x86'], each_patch: true, rehearse: false, incomplete_after: 120, expire_after: 72, pace: 5, commit_message: [], ...changes }
+  const source = fakeSource(fake.url, changes)
   const client = openPatchwork({ url: source.url, project: source.project, backOff: 1, interval: 0 })
   const result: Station = {
     fake,
