@@ -1,5 +1,5 @@
 // `npm run torture`: deliveries flow while receiver and builder are killed (kill -9) again and again, first at every
-// single file system call, then at random moments. Afterwards the books are balanced: see balance.ts. Prints the counts.
+// single change of the file system, then at random moments; and while those calls fail. Afterwards the books are balanced: see balance.ts. Prints the counts.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync, chmodSync } from 'node:fs'
@@ -23,10 +23,10 @@ const home = mkdtempSync(join(tmpdir(), 'quern-torture-'))
 const mailbox = await openMailbox()
 const port = await freePort()
 const accepted = new Set<string>()
-const count = { deliveries: 0, 'receiver kills': 0, 'builder kills': 0, 'answers lost': 0 }
+const count = { deliveries: 0, 'receiver kills': 0, 'builder kills': 0, 'calls that failed': 0, 'answers lost': 0 }
 try {
   furnish(home, mailbox)
-  await killBuilderAtEveryCall()
+  await failBuilderAtEveryCall(await killBuilderAtEveryCall())
   await killReceiverAtEveryCall()
   for (let round = 0; round < rounds; round++) await randomRound()
   await settle()
@@ -41,16 +41,31 @@ try {
   else console.log(`the home is kept: ${home}`)
 }
 
-/** One entry that fails and mails, and a builder that dies at its Nth call, N rising until it lives. */
-async function killBuilderAtEveryCall(): Promise<void> {
+/** One entry that fails and mails, and a builder that dies at its Nth call, N rising until it lives. Returns that N. */
+async function killBuilderAtEveryCall(): Promise<number> {
   const receiver = await startReceiver()
-  for (let at = 1; ; at++) {
+  let at = 1
+  for (; ; at++) {
     await deliver(randomUUID())
     const code = await ended(startBuilder({ FAULT_AT: String(at), FAULT_ERROR: 'KILL', FAULT_PATH: home }))
     if (code === 0) break
     count['builder kills']++
-    // Now and then the same entry dies again; usually the next builder mends it. Three deaths are a verdict of their own.
-    if (at % 7 !== 0) await ended(startBuilder())
+    // Usually the next builder mends it; now and then it dies, too. Three deaths are a verdict of their own.
+    if (at % 10 > 2) await ended(startBuilder())
+  }
+  await kill(receiver)
+  return at
+}
+
+/** The same with calls that fail: a full disk, a broken one, a missing permission. The builder says so and the next one goes on. */
+async function failBuilderAtEveryCall(calls: number): Promise<void> {
+  const receiver = await startReceiver()
+  for (let at = 1; at <= calls; at++) {
+    await deliver(randomUUID())
+    const FAULT_ERROR = ['ENOSPC', 'EIO', 'EACCES'][at % 3]!
+    await ended(start(['build'], { FAULT_AT: String(at), FAULT_ERROR, FAULT_PATH: home }, 'ignore'))
+    count['calls that failed']++
+    await ended(startBuilder())
   }
   await kill(receiver)
 }
@@ -145,9 +160,9 @@ function startBuilder(environment: Record<string, string> = {}): ChildProcess {
   return start(['build'], environment)
 }
 
-function start(words: string[], environment: Record<string, string>): ChildProcess {
+function start(words: string[], environment: Record<string, string>, stderr: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
   const options = 'FAULT_AT' in environment ? { NODE_OPTIONS: `--import ${fault}` } : {}
-  return spawn(quern, words, { env: { PATH: process.env['PATH'], HOME: process.env['HOME'], QUERN_HOME: home, ...options, ...environment }, stdio: ['ignore', 'ignore', 'inherit'] })
+  return spawn(quern, words, { env: { PATH: process.env['PATH'], HOME: process.env['HOME'], QUERN_HOME: home, ...options, ...environment }, stdio: ['ignore', 'ignore', stderr] })
 }
 
 async function kill(child: ChildProcess): Promise<void> {
