@@ -11,6 +11,7 @@ import { checkQueue } from './doctor/queue.ts'
 import { checkReceiver } from './doctor/receiver.ts'
 import { checkServerSecrets } from './doctor/secrets.ts'
 import { checkSettings, readConfig } from './doctor/settings.ts'
+import type { QuernConfig } from './open-config.ts'
 import { paint, printJson, printLine } from './terminal.ts'
 
 export function define(command: Command): void {
@@ -32,11 +33,17 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
 async function examine(home: string): Promise<Check[]> {
   const { config, check } = await readConfig()
   const [programs, cron, ...configured] = await Promise.all([
-    checkPrograms({ treeKill: config?.settings.TREE_KILL ?? 'auto', networkGranted: (config?.structure.grants.untrusted_network ?? []).length > 0 }),
+    checkPrograms(wantedPrograms(config)),
     checkCron(home),
     ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config)]),
   ])
   return [...programs, check, ...(config === undefined ? [] : [...checkSettings(config), ...checkPatchwork(config)]), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home)]
+}
+
+/** With settings that cannot be read, their defaults. */
+function wantedPrograms(config: QuernConfig | undefined) {
+  const { TREE_KILL: treeKill = 'auto' as const, ENGINE: engine = 'auto' } = config?.settings ?? {}
+  return { treeKill, engine, networkGranted: (config?.structure.grants.untrusted_network ?? []).length > 0 }
 }
 
 const marks = { ok: paint('green', 'ok     '), warning: paint('yellow', 'warning'), wrong: paint('red', 'wrong  ') }

@@ -14,10 +14,18 @@ const needed = [
   { name: 'mkfifo', option: '--version', remedy: 'install it: apt install coreutils' },
 ] as const
 
-/** The programs that Quern starts, and whether it can end what jobs start. `networkGranted`: some untrusted requests may have the network. */
-export async function checkPrograms({ treeKill, networkGranted }: { treeKill: TreeKillSetting; networkGranted: boolean }): Promise<Check[]> {
+/** What the settings ask for. */
+interface Wanted {
+  treeKill: TreeKillSetting
+  engine: string
+  /** Whether some untrusted requests may have the network. */
+  networkGranted: boolean
+}
+
+/** The programs that Quern starts, and whether it can end what jobs start. */
+export async function checkPrograms({ treeKill, engine, networkGranted }: Wanted): Promise<Check[]> {
   const programs = await Promise.all(needed.map(({ name, option, remedy }) => checkProgram(name, option, remedy)))
-  return [checkNode(process.versions.node), ...programs, checkLocker(), checkTreeKiller(treeKill), checkSandbox(), ...(networkGranted ? [checkNetwork()] : []), checkEngine()]
+  return [checkNode(process.versions.node), ...programs, checkLocker(), checkTreeKiller(treeKill), checkSandbox(), ...(networkGranted ? [checkNetwork()] : []), checkEngine(engine)]
 }
 
 /** @param version like 20.19.1 */
@@ -58,7 +66,9 @@ function checkNetwork(): Check {
   return path === undefined ? wrong('network', 'quern.yaml grants untrusted requests the network, but neither slirp4netns nor pasta is there', 'install it: apt install slirp4netns') : ok('network', path)
 }
 
-function checkEngine(): Check {
-  const path = findProgram('podman') ?? findProgram('docker')
+/** @param engine the setting ENGINE */
+function checkEngine(engine: string): Check {
+  const path = engine === 'auto' ? (findProgram('podman') ?? findProgram('docker')) : findProgram(engine)
+  if (engine !== 'auto' && path === undefined) return wrong('containers', `ENGINE is ${engine}, which is not installed`, `install it: apt install ${engine === 'docker' ? 'docker.io' : engine}, or set ENGINE="auto"`)
   return ok('containers', path ?? 'no podman or docker: only jobs that name an image need one')
 }
