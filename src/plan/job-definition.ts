@@ -120,6 +120,7 @@ export const jobDefinitionSchema = v.pipe(
   v.forward(v.check(({ executor, containers }) => executor !== 'container' || containers.length > 0, 'expected at least one container, since the executor is "container"'), ['containers']),
   v.forward(v.check(({ workspace, needs }) => workspace === undefined || workspace === 'commit' || workspace === 'none' || needs.includes(workspace), 'expected "commit", "none" or one of the needs'), ['workspace']),
   v.forward(v.check(({ script }) => isBash(script), 'expected bash: its #! line asks for another program'), ['script']),
+  v.forward(v.check(({ executor, containers, services }) => services.length === 0 || (containers.length > 0 && (executor ?? 'container') === 'container'), 'expected none: only jobs in containers reach services'), ['services']),
   v.forward(v.check(({ executor, mounts }) => executor !== 'shell' || mounts.length === 0, 'expected none: the executor "shell" sees the host as it is'), ['mounts']),
 )
 export type JobSettings = v.InferOutput<typeof jobDefinitionSchema>

@@ -4,6 +4,9 @@ import { PlanError } from './plan-error.ts'
 
 export type Container = JobDefinition['containers'][number]
 
+/** Characters of a parameter's value: Linux takes at most 128 KiB for one variable. */
+const longest = 30_000
+
 /** One run of a job, with its container and the value of every parameter. */
 export interface SettledChoice {
   name?: string | undefined
@@ -31,10 +34,14 @@ function defaultsOf(job: JobDefinition): Record<string, string> {
 }
 
 function settleChoice(job: JobDefinition, run: RunChoice): SettledChoice {
-  const mistakes = [...containerMistakes(job, run), ...paramMistakes(job, run)]
+  const mistakes = [...nameMistakes(run), ...containerMistakes(job, run), ...paramMistakes(job, run)]
   if (mistakes.length > 0) throw new PlanError(`${run.name === undefined ? 'a run' : `the run "${run.name}"`} of the job ${job.name}: ${mistakes.join('; ')}`)
   const container = run.container === undefined ? job.containers[0] : job.containers.find(({ image }) => image === run.container)
   return { name: run.name, container, params: { ...defaultsOf(job), ...run.params } }
+}
+
+function nameMistakes({ name }: RunChoice): string[] {
+  return name === undefined || /^[^\p{Cc}]{1,300}$/u.test(name) ? [] : ['expected a name of 1 to 300 characters on one line']
 }
 
 function containerMistakes({ containers }: JobDefinition, { container }: RunChoice): string[] {
@@ -48,7 +55,7 @@ function paramMistakes(job: JobDefinition, { params = {} }: RunChoice): string[]
   return Object.entries(params).flatMap(([name, value]) => {
     const param = job.params.find((one) => one.name === name)
     if (param === undefined) return [`unknown parameter "${name}", expected ${job.params.length === 0 ? 'none' : `one of ${job.params.map((one) => one.name).join(', ')}`}`]
-    if (value.includes('\0')) return [`parameter "${name}": expected text without NUL`]
+    if (value.includes('\0') || value.length > longest) return [`parameter "${name}": expected text of at most ${longest} characters, without NUL`]
     if (param.choices !== undefined && !param.choices.includes(value)) return [`unknown choice "${value}" of the parameter "${name}", expected one of ${param.choices.join(', ')}`]
     return []
   })

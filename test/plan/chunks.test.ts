@@ -177,6 +177,11 @@ describe('values', () => {
   })
 })
 
+test('of the builds that distribute a branch, one runs at a time', () => {
+  expect(plannedRun({ distribute_main: '' }, request({ full_name: 'mills/mill' })).group).toBe('distribute mills/mill refs/heads/main')
+  expect(plannedRun({})).not.toHaveProperty('group')
+})
+
 test('chunks of trusted requests run in the shell, of untrusted ones in the sandbox without network', () => {
   expect(plannedRun({})).toMatchObject({ executor: 'shell', network: true, workspace: 'none', timeout: 60 })
   const untrusted = request({ source: 'github', trusted: false })

@@ -85,6 +85,7 @@ describe('a mistake names file, line, key and what was expected', () => {
     ['script: ls\nneeds: make\n', /^job\.yml:2: needs: expected a list/],
     ['script: ls\nworkspace: make\n', /^job\.yml:2: workspace: expected "commit", "none" or one of the needs/],
     ['script: ls\nservices:\n  - name: My DB\n    image: postgres\n    script: x\n', /^job\.yml:3: services\[0\]\.name: expected a host name/],
+    ['script: ls\nservices:\n  - {name: db, image: postgres, script: x}\n', /^job\.yml:2: services: expected none: only jobs in containers reach services/],
     ['script: ls\nartifacts: [../../etc/passwd]\n', /^job\.yml:2: artifacts\[0\]: expected a glob below the workspace/],
     ['script: ls\nartifacts: [/etc/passwd]\n', /^job\.yml:2: artifacts\[0\]: expected a glob below the workspace/],
     ['script: ls\nnetwork: maybe\n', /^job\.yml:2: network: expected true or false/],

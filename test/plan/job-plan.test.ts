@@ -102,9 +102,14 @@ describe('chosen runs', () => {
     [{ name: 'x', container: 'alpine', params: {} }, 'the run "x" of the job example: unknown container "alpine", expected one of ubuntu, registry.example.org/debian:12'],
     [{ params: {} }, 'a run of the job example: expected a container, one of ubuntu, registry.example.org/debian:12'],
     [{ container: 'ubuntu', params: { git_brunch: 'v2' } }, 'unknown parameter "git_brunch", expected one of git_branch, foobar'],
+    [{ name: '', container: 'ubuntu', params: {} }, 'expected a name of 1 to 300 characters on one line'],
+    [{ name: 'a\nb', container: 'ubuntu', params: {} }, 'expected a name of 1 to 300 characters on one line'],
+    [{ name: 'x'.repeat(301), container: 'ubuntu', params: {} }, 'expected a name of 1 to 300 characters on one line'],
+    [{ container: 'ubuntu', params: { foobar: 'a\0b' } }, 'parameter "foobar": expected text of at most 30000 characters, without NUL'],
+    [{ container: 'ubuntu', params: { foobar: 'x'.repeat(30_001) } }, 'expected text of at most 30000 characters'],
     [{ container: 'ubuntu', params: { git_branch: 'v3' } }, 'unknown choice "v3" of the parameter "git_branch", expected one of master, v2'],
     [{ container: 'a', params: { b: 'c' } }, /unknown container "a".*; unknown parameter "b"/],
-  ])('%j is refused', (run, message) => expect(planned('example', { runs: [run] })).rejects.toThrow(message))
+  ])('%.80j is refused', (run, message) => expect(planned('example', { runs: [run] })).rejects.toThrow(message))
 
   test('of one name are refused', () =>
     expect(planned('example', { runs: [{ name: 'x', container: 'ubuntu', params: {} }, { name: 'x', container: 'ubuntu', params: {} }] })).rejects.toThrow('two runs are named "x"'))
