@@ -18,6 +18,10 @@ export interface Digest {
   fileLine?: number
   /** Nothing in the log calls itself an error: this is its end. */
   guess?: true
+  /** It only says that something above it failed. */
+  weak?: true
+  /** The artifact that told it, where that was not the log. */
+  source?: string
 }
 
 /** Lines of a digest, and of the log that are kept to look back. */
@@ -155,7 +159,7 @@ function digestOf(candidate: Candidate | undefined): Digest | undefined {
   if (candidate === undefined) return undefined
   const { rule, line, text, above, below, place } = candidate
   const lines = [...above.slice(-(most - 1)), text, ...below].slice(0, most).map(shown)
-  return { tool: rule.tool, line, text: shown(text), lines: withoutBlankEnd(lines), ...place }
+  return { tool: rule.tool, line, text: shown(text), lines: withoutBlankEnd(lines), ...place, ...(rule.rank === 1 && { weak: true }) }
 }
 
 /** Where nothing calls itself an error: the last command of a bash trace and what it said, or the last lines. */

@@ -98,9 +98,9 @@ function outputOf({ run, excerpt, attachment }: FailedRun): string {
   return opening + sentence + tail + reason
 }
 
-function firstError({ line, lines, file, fileLine }: Digest): string {
+function firstError({ line, lines, file, fileLine, source }: Digest): string {
   const place = file === undefined ? '' : ` (${readableLine(file)}${fileLine === undefined ? '' : `:${fileLine}`})`
-  return `[The first error, in line ${line} of the output${place}:]\n${lines.join('\n')}`
+  return `[The first error, in line ${line} of ${source ?? 'the output'}${place}:]\n${lines.join('\n')}`
 }
 
 function attachmentName(run: RunResult, runs: FailedRun[]): string {

@@ -9,6 +9,7 @@ import type { Request } from '../model/request.ts'
 import { readExcerpt } from './excerpt.ts'
 import { failureMail, output, type FailedRun } from './failure-mail.ts'
 import { keepLog } from './keep-log.ts'
+import { testResultsDigest } from './test-results.ts'
 import { receiversOf, type MailBounds } from './receivers.ts'
 
 export interface MailSettings extends MailBounds {
@@ -72,6 +73,7 @@ async function readRun(directory: string, run: RunResult, { shown, room }: { sho
   const attachment = `reports/log-${createHash('sha256').update(run.name).digest('hex').slice(0, 16)}.gz`
   try {
     const excerpt = await readExcerpt(log, shown)
+    if (excerpt.digest === undefined || excerpt.digest.guess || excerpt.digest.weak) excerpt.digest = (await testResultsDigest(join(directory, 'runs', directoryName(run.name), 'artifacts'))) ?? excerpt.digest
     if (excerpt.leftOut === 0) return { run, excerpt, attached: 0 }
     makeDirectory(join(directory, 'reports'))
     const attached = await keepLog(log, join(directory, attachment), room)

@@ -109,6 +109,11 @@ test('over 64 KiB of output: first error, what is left out, the end, and the who
   expect(gunzipSync(readFileSync(join(directory, mail.attachments![0]!.path))).toString()).toBe(log)
 })
 
+test('where the log names no error, the test results among the artifacts do', async () => {
+  const { mail } = await mailOf({ build: `${'working\n'.repeat(200)}make: *** [Makefile:3: test] Error 1\n` }, {}, {}, { 'build/artifacts/junit.xml': '<testsuite><testcase name="adds"><failure message="expected 3"/></testcase></testsuite>' })
+  expect(mail.text).toContain('-----\n[The first error, in line 1 of junit.xml:]\nadds\nexpected 3\n\n[The whole output:]\nworking\n')
+})
+
 test('exactly 64 KiB of output is shown whole', async () => {
   const log = `${'x'.repeat(63)}\n`.repeat(1024)
   const { mail } = await mailOf({ build: log })
@@ -168,12 +173,16 @@ test('a log that cannot be read is named, and the verdict is mailed all the same
   expect(mails[0]!.text).toMatch(/\[reading .*console\.log failed: EISDIR/)
 })
 
-async function mailOf(logs: Record<string, string | Uint8Array>, change: Parameters<typeof failedBuild>[0] = {}, further: Partial<typeof settings> = {}): Promise<{ mail: Mail; directory: string }> {
+async function mailOf(logs: Record<string, string | Uint8Array>, change: Parameters<typeof failedBuild>[0] = {}, further: Partial<typeof settings> = {}, files: Record<string, string> = {}): Promise<{ mail: Mail; directory: string }> {
   const directory = tempDir()
   for (const [run, log] of Object.entries(logs)) {
     const path = join(directory, 'runs', directoryName(run), 'console.log')
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, log)
+  }
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, 'runs', name)), { recursive: true })
+    writeFileSync(join(directory, 'runs', name), content)
   }
   const { mails } = await failureMails({ ...failedBuild(change), directory }, { ...settings, ...further })
   expect(mails).toHaveLength(1)
