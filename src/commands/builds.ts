@@ -1,15 +1,19 @@
-import type { Command } from 'commander'
-import { InvalidArgumentError } from 'commander'
+import { join } from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { takeLock } from '../disk/lock.ts'
 import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
+import { rebuildIndex } from '../record/build-index.ts'
 import { resultsNewestFirst } from '../record/read-index.ts'
 import { openHome, type Home } from './open-home.ts'
 import { localTime, took } from './show-time.ts'
 import { printJson, printLine, printTable, type Cell } from './terminal.ts'
+import { UserError } from './user-error.ts'
 import { statusCell } from './verdict-style.ts'
 
 interface Options {
   limit: number
+  reindex?: boolean
   json?: boolean
 }
 
@@ -27,13 +31,15 @@ export function define(command: Command): void {
   command
     .argument('[pipeline]', 'only this pipeline, named as its directory under builds/')
     .option('-n, --limit <number>', 'how many finished builds', positive, 20)
+    .option('--reindex', 'first make builds/index.jsonl anew from the records')
     .option('--json', 'as JSON: {"running": […], "finished": […]}, a finished one as in its result.json')
     .addHelpText('after', '\nExamples:\n  quern builds                  what runs, and the newest twenty builds\n  quern builds example~app -n 5\n  quern builds --json | jq -r \'.finished[] | select(.verdict == "failed") | .commit_id\'')
     .action(builds)
 }
 
-async function builds(words: string | undefined, { limit, json }: Options): Promise<void> {
+async function builds(words: string | undefined, { limit, reindex, json }: Options): Promise<void> {
   const home = openHome()
+  if (reindex) remakeIndex(home)
   // owner/name is kept as owner~name.
   const pipeline = words?.replaceAll('/', '~')
   const wanted = (build: BuildId) => pipeline === undefined || build.pipeline === pipeline
@@ -42,6 +48,17 @@ async function builds(words: string | undefined, { limit, json }: Options): Prom
   if (json) printJson({ running, finished })
   else if (running.length + finished.length === 0) printLine(pipeline === undefined ? 'There are no builds yet.' : 'There are no builds of that pipeline.')
   else printTable([['BUILD', 'STATUS', 'REPOSITORY', 'REF', 'COMMIT', 'ENDED', 'TOOK'], ...running.map(runningRow), ...finished.map(finishedRow)])
+}
+
+/** Under the builder's lock, since a builder adds to the file. */
+function remakeIndex({ home }: Home): void {
+  const lock = takeLock(join(home, 'queue/.lock'))
+  if (lock === undefined) throw new UserError('a builder is at work and adds to builds/index.jsonl: try again when it has ended')
+  try {
+    rebuildIndex(home)
+  } finally {
+    lock.release()
+  }
 }
 
 function newest({ home }: Home, wanted: (build: BuildId) => boolean, limit: number): BuildResult[] {

@@ -7,7 +7,7 @@ import { checkDisk } from './doctor/disk.ts'
 import { checkMail } from './doctor/mail.ts'
 import { checkPatchwork } from './doctor/patchwork.ts'
 import { checkPrograms } from './doctor/programs.ts'
-import { checkQueue } from './doctor/queue.ts'
+import { checkIndex, checkQueue } from './doctor/queue.ts'
 import { checkReceiver } from './doctor/receiver.ts'
 import { checkServerSecrets } from './doctor/secrets.ts'
 import { checkSettings, readConfig } from './doctor/settings.ts'
@@ -37,7 +37,7 @@ async function examine(home: string): Promise<Check[]> {
     checkCron(home),
     ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config)]),
   ])
-  return [...programs, check, ...(config === undefined ? [] : [...checkSettings(config), ...checkPatchwork(config)]), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home)]
+  return [...programs, check, ...(config === undefined ? [] : [...checkSettings(config), ...checkPatchwork(config)]), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home), checkIndex(home)]
 }
 
 /** With settings that cannot be read, their defaults. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -66,10 +66,11 @@ test('warnings alone leave the exit code 0', async () => {
   utimesSync(join(home, 'outbox/1-0a1b.json'), 1, 1)
   writeFileSync(join(home, 'queue/bad/x.json.reason'), 'not JSON \u001b[2J\n')
   writeFileSync(join(home, 'queue/4000000000.000001-0a1b2c3d.json'), '{}')
+  mkdirSync(join(home, 'builds/tool/1'), { recursive: true })
   const { code, check } = await examine(home)
   expect(code).toBe(0)
-  const found = Object.fromEntries(['environment.sh', 'secret', 'names', 'MAIL_ADMIN', 'undelivered', 'outbox', 'queue', 'clock'].map((name) => [name, check(name)]))
-  expect(Object.values(found).map(({ state }) => state)).toEqual(Array(8).fill('warning'))
+  const found = Object.fromEntries(['environment.sh', 'secret', 'names', 'MAIL_ADMIN', 'undelivered', 'outbox', 'queue', 'clock', 'index'].map((name) => [name, check(name)]))
+  expect(Object.values(found).map(({ state }) => state)).toEqual(Array(9).fill('warning'))
   expect(found['names']).toMatchObject({ found: expect.stringContaining('sets MAIL_ADMN'), remedy: 'did you mean MAIL_ADMIN?' })
   expect(found['queue']!.found).toBe('1 entry was set aside; x.json: not JSON')
 })

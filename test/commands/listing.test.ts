@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { takeLock } from '../../src/disk/lock.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { sampleRequest } from '../helpers/sample-request.ts'
@@ -44,6 +45,19 @@ test('builds shows what runs first, then the newest', async () => {
   expect(stdout).toContain('12 s')
   const { running, finished } = JSON.parse((await runQuern(home, ['builds', 'tool', '-n', '1', '--json'])).stdout) as { running: unknown[]; finished: { number: number }[] }
   expect([running.length, finished.map(({ number }) => number)]).toEqual([0, [2]])
+})
+
+test('a lost index is made again from the records, unless a builder adds to it', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(sampleRequest())
+  await decide('passed')
+  rmSync(join(home, 'builds/index.jsonl'))
+  expect((await runQuern(home, ['builds'])).stdout).toBe('There are no builds yet.\n')
+  const lock = takeLock(join(home, 'queue/.lock'))!
+  expect(await runQuern(home, ['builds', '--reindex'])).toMatchObject({ code: 2, stderr: expect.stringContaining('a builder is at work') })
+  lock.release()
+  expect((await runQuern(home, ['builds', '--reindex'])).stdout).toContain('tool/1')
+  expect((await runQuern(home, ['builds'])).stdout).toContain('tool/1')
 })
 
 test('show tells the facts and the end of the log, --log prints it byte by byte', async () => {
