@@ -74,7 +74,8 @@ function openOutboxOf(config: QuernConfig, { ledger, log }: Pick<Workshop, 'ledg
 function openSettlerOf(config: QuernConfig): Workshop['settle'] {
   return openSettler({
     cache: join(config.home, 'cache/git'),
-    gitWorld: gitWorld(config.environment),
+    // Marked like a run: what git had started when a builder was killed is ended before its entry is built again.
+    gitWorld: { ...gitWorld(config.environment), QUERN_RUN: `${homeId(config.home)}/git` },
     token: { token: config.settings.CLONE_TOKEN, host: config.settings.CLONE_TOKEN_HOST },
     choose: (request) => pipelineFor(config, request),
     plan: planSettings(config),

@@ -6,6 +6,7 @@ import { checkOut, type CheckoutOptions } from '../../src/git/check-out.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitRepo, gitTestEnvironment, type GitRepo } from '../helpers/git-repo.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const env = gitWorld(process.env)
@@ -198,10 +199,8 @@ describe('a hostile repository', () => {
   })
 })
 
-const lfsMissing = spawnable('git-lfs') ? false : 'git-lfs is not installed: apt-get install git-lfs'
-if (lfsMissing) console.warn(`skipped: ${lfsMissing}`)
 
-test.skipIf(lfsMissing)('files kept in LFS are there, from the repository\'s own server whatever .lfsconfig says', async () => {
+test.skipIf(!isInstalled('git-lfs', 'apt-get install git-lfs'))('files kept in LFS are there, from the repository\'s own server whatever .lfsconfig says', async () => {
   const repo = gitRepo()
   const oid = '9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0'
   mkdirSync(join(repo.path, '.git/lfs/objects/98/34'), { recursive: true })
@@ -269,13 +268,4 @@ function commitOf(repo: GitRepo, id: string): string {
 
 function filesUnder(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-}
-
-function spawnable(command: string): boolean {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }

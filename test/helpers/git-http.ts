@@ -12,8 +12,16 @@ export interface GitHttp {
   credentials: (string | undefined)[]
 }
 
+interface GitHttpOptions {
+  password?: string
+  /** An origin that every request is sent on to. */
+  redirect?: string
+  /** Answers what is not git's; true where it did. */
+  other?: (request: IncomingMessage, response: ServerResponse) => boolean
+}
+
 /** Serves the repositories under a directory until the test ends; with a password, only to whoever sends it. */
-export async function gitHttp(root: string, { password, redirect }: { password?: string; redirect?: string } = {}): Promise<GitHttp> {
+export async function gitHttp(root: string, { password, redirect, other }: GitHttpOptions = {}): Promise<GitHttp> {
   const credentials: GitHttp['credentials'] = []
   const server = createServer((request, response) => {
     const sent = request.headers.authorization?.replace(/^Basic /, '')
@@ -21,7 +29,7 @@ export async function gitHttp(root: string, { password, redirect }: { password?:
     credentials.push(decoded)
     if (redirect !== undefined) response.writeHead(302, { location: redirect + request.url }).end()
     else if (password !== undefined && decoded?.split(':')[1] !== password) response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
-    else backend(root, request, response)
+    else if (!other?.(request, response)) backend(root, request, response)
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => closed(server))

@@ -8,6 +8,7 @@ import { SecretsError } from '../../src/secrets/secrets-error.ts'
 import { openSops } from '../../src/secrets/sops-file.ts'
 import { encryptValue, macOf } from '../../src/secrets/sops-value.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const values = { TOKEN: 'not-a-real-token', URL: 'https://x.example/?a=b&c=d#e', KEY: '-----BEGIN FAKE-----\nline\n-----END FAKE-----\n', ODD: ' "quoted" $x \\ é =', EMPTY: '' }
@@ -177,10 +178,8 @@ test('the MAC is the documented one', () => {
   expect(encryptValue('', Buffer.alloc(32), 'A:')).toBe('')
 })
 
-const missing = available('sops') ? false : 'sops is not installed: put the binary from its releases page on PATH'
-if (missing) console.warn(`skipped: ${missing}`)
 
-describe.skipIf(missing)('the real sops', () => {
+describe.skipIf(!isInstalled('sops', 'put the binary from its releases page on PATH'))('the real sops', () => {
   test('reads what is written, and what it writes is read', async () => {
     const files = await environment()
     const type = ['--input-type', 'dotenv', '--output-type', 'dotenv']
@@ -199,12 +198,3 @@ describe.skipIf(missing)('the real sops', () => {
     expect(Object.fromEntries(secrets)).toEqual({ TEXT: 'one', NUMBER: '7', FLAG: 'true' })
   })
 })
-
-function available(command: string): boolean {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
