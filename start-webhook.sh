@@ -35,6 +35,8 @@ take_pid_file() {
 # Starts it in a session of its own, so that closing this terminal does not end it (Node would undo nohup).
 # setsid, the launcher and Node replace one another, so that the number of the first is that of the last.
 start() {
+  # Made here, not in the background: what an earlier receiver said must not be taken for this one's word.
+  : > "$output" || exit 1
   (
     cd "$home" || exit 1
     if command -v setsid >/dev/null 2>&1; then
@@ -42,7 +44,7 @@ start() {
     else
       QUERN_HOME=$home exec perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' "$root/bin/quern" serve
     fi
-  ) < /dev/null > "$output" 2>&1 &
+  ) < /dev/null >> "$output" 2>&1 &
   receiver=$!
 }
 
