@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, type Stats } from 'node:fs'
 import { isCode } from '../disk/read.ts'
 import { PlanError } from './plan-error.ts'
 import { readPlaceholders } from './read-placeholders.ts'
@@ -7,11 +7,31 @@ import { scanQuotes } from './scan-quotes.ts'
 
 const largest = 1024 * 1024
 
+/** Chunks that were read, as long as their files stay as they are: one builder makes many scripts of few chunks. */
+const known = new Map<string, { state: string; text: string }>()
+
 /**
  * A chunk's bash text, with amp_ci's placeholders read as variables, ending in a newline.
  * @throws {PlanError} where it is no readable file of bash text, or would swallow the chunks that follow it
  */
 export function readChunk(path: string): string {
+  const { ino, size, mtimeMs, ctimeMs } = statOfFile(path)
+  const state = `${ino} ${size} ${mtimeMs} ${ctimeMs}`
+  const remembered = known.get(path)
+  if (remembered?.state === state) return remembered.text
+  if (size > largest) throw new PlanError(`chunk ${path}: expected at most 1 MiB of bash text, it has ${size} bytes`)
+  const text = readAsBash(path)
+  known.set(path, { state, text })
+  return text
+}
+
+function statOfFile(path: string): Stats {
+  const found = statSync(path)
+  if (found.isFile()) return found
+  throw new PlanError(`chunk ${path}: expected a file of bash text, it is ${found.isDirectory() ? 'a directory' : 'a special file'}`)
+}
+
+function readAsBash(path: string): string {
   const text = asLines(readText(path))
   if (text.includes('\0')) throw new PlanError(`chunk ${path}: expected bash text, but it holds a NUL byte`)
   const { literals, open } = scanQuotes(text)
@@ -26,19 +46,11 @@ export function readChunk(path: string): string {
 
 function readText(path: string): string {
   try {
-    const { size } = sizeOfFile(path)
-    if (size > largest) throw new PlanError(`chunk ${path}: expected at most 1 MiB of bash text, it has ${size} bytes`)
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (isCode(error, 'EACCES')) throw new PlanError(`chunk ${path} is not readable for this user; chmod a+r ${path}`, { cause: error })
     throw error
   }
-}
-
-function sizeOfFile(path: string): { size: number } {
-  const found = statSync(path)
-  if (found.isFile()) return found
-  throw new PlanError(`chunk ${path}: expected a file of bash text, it is ${found.isDirectory() ? 'a directory' : 'a special file'}`)
 }
 
 /** Without a byte order mark and carriage returns at line ends; a last line that a backslash would join to the next is ended. */

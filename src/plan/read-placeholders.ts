@@ -20,7 +20,7 @@ const tokens = new RegExp(`${doubledBraces.source}|${placeholder.source}|\\}\\}`
 export function readPlaceholders(text: string, literals: LiteralSpan[]): string {
   let doubled = 0
   return text.replace(tokens, (token, name: string | undefined, offset: number) => {
-    if (name !== undefined) return variable(name, literals.find(({ start, end }) => start <= offset && offset < end), text.slice(0, offset))
+    if (name !== undefined) return variable(name, literals.find(({ start, end }) => start <= offset && offset < end), () => text.slice(0, offset).split('\n').length)
     if (token === '${{') doubled += 1
     else if (doubled === 0) return token
     else doubled -= 1
@@ -28,13 +28,13 @@ export function readPlaceholders(text: string, literals: LiteralSpan[]): string 
   })
 }
 
-function variable(name: string, literal: LiteralSpan | undefined, before: string): string {
+function variable(name: string, literal: LiteralSpan | undefined, line: () => number): string {
   const upper = name.toUpperCase()
   if (literal === undefined) return `\${${upper}}`
   if (literal.kind === 'single quotes') return `'"\${${upper}}"'`
   if (literal.kind === "$'' quotes") return `'"\${${upper}}"$'`
   throw new PlanError(
-    `line ${before.split('\n').length}: {${name}} stands in a here-document with a quoted delimiter, where bash expands nothing; ` +
+    `line ${line()}: {${name}} stands in a here-document with a quoted delimiter, where bash expands nothing; ` +
       `take the quotes off the delimiter, or read the environment variable ${upper} there`,
   )
 }
