@@ -10,6 +10,7 @@ import { environmentFile } from './environment-file.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
 import { asStranger } from './hand-over.ts'
 import { howItEnded, runTree, type Tree } from './run-tree.ts'
+import { inside } from './sandbox-files.ts'
 
 export interface ContainerSettings extends EngineSettings {
   /** Whether images that are not here are fetched; one that is here is never fetched again. */
@@ -73,19 +74,19 @@ async function inContainer(parts: Parts): Promise<Ending> {
 }
 
 /** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
-function pack({ script, env, id }: Execution): { private: string; shown: string } {
+function pack({ script, env, id, workspace }: Execution): { private: string; shown: string } {
   const closed = mkdtempSync(join(tmpdir(), 'quern-container-'))
   const shown = join(closed, 'quern')
   mkdirSync(shown)
   copyFileSync(script, join(shown, 'script.sh'))
-  writeFileSync(join(shown, 'environment.sh'), environmentFile({ ...asInside(env), QUERN_RUN: id }))
+  writeFileSync(join(shown, 'environment.sh'), environmentFile({ ...asInside(env, workspace), QUERN_RUN: id }))
   for (const path of [shown, join(shown, 'script.sh'), join(shown, 'environment.sh')]) chmodSync(path, 0o755)
   return { private: closed, shown }
 }
 
 /** The image's PATH stays, and with it what its programs need: the host's would not find them. */
-function asInside(env: Record<string, string>): Record<string, string> {
-  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'PATH')), HOME: homeInside }
+function asInside(env: Record<string, string>, workspace: string): Record<string, string> {
+  return { ...Object.fromEntries(Object.entries(inside(env, workspace)).filter(([name]) => name !== 'PATH')), HOME: homeInside }
 }
 
 /** @returns why there is no container */

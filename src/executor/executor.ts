@@ -17,7 +17,7 @@ export interface Execution {
   workspace: string
   /**
    * The whole environment: nothing is added but QUERN_RUN and what bash itself sets (law 9). A container keeps its
-   * image's variables below these, its PATH above, and has a HOME of its own.
+   * image's variables below these, its PATH above, and has a HOME of its own; where TMPDIR is not visible it is /tmp.
    */
   env: Record<string, string>
   /** Receives what the run prints, standard output and error in order. The bytes are only valid during the call. */

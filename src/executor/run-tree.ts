@@ -18,13 +18,16 @@ export interface Tree {
    */
   holders: 0 | 2
   notes: string[]
-  /** Descriptors that the command finds as 4, 5 and so on. */
+  /** Descriptors that the command finds as `firstFile` and the numbers after it. */
   files?: number[]
   /** Called with the first process, which waits until descriptor 3 gives it a line; what it returns is called at the end. */
   prepare?: (pid: number) => Promise<{ end(): void }>
   /** How it is stopped where the processes are not below this one, like a container's: asked to end, and killed. */
   stop?: { ask(): void; kill(): void }
 }
+
+/** The number under which a command finds the first of its `files`. */
+export const firstFile = 4
 
 /** Slots that no run uses just now. There are never more than ran at once. */
 const idle: OutputSlot[] = []

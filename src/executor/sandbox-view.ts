@@ -1,22 +1,15 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Execution } from './executor.ts'
-
-/** A file whose content bwrap reads from a descriptor. */
-export interface GeneratedFile {
-  path: string
-  descriptor: number
-}
+import { firstFile } from './run-tree.ts'
+import type { SandboxFile } from './sandbox-files.ts'
 
 export interface View {
   execution: Execution
-  generated: GeneratedFile[]
+  files: SandboxFile[]
   /** Host directories that no run may see even below a visible one: Quern's home and checkout. */
   hidden: string[]
 }
-
-/** Where a run finds its script. */
-export const scriptPath = '/quern/script.sh'
 
 const mebibyte = 1024 * 1024
 
@@ -24,18 +17,15 @@ const mebibyte = 1024 * 1024
 const temporarySize = 2048 * mebibyte
 
 /**
- * What of /etc compilers, interpreters, git, TLS and DNS read. Nothing that may hold a credential: no shadow, no ssh,
- * no ssl/private, no gitconfig or npmrc of the host. Accounts, hosts and resolv.conf are generated.
+ * Directories of /etc that compilers, interpreters and TLS read. Nothing that may hold a credential: no ssh, no git or npm
+ * configuration of the host, and ssl without its private keys. bwrap takes a fifth of a millisecond for each.
  */
-const configuration = [
-  'alternatives', 'ca-certificates', 'ca-certificates.conf', 'crypto-policies', 'debian_version', 'fonts', 'gai.conf', 'host.conf',
-  'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'locale.alias', 'locale.conf', 'localtime', 'lsb-release', 'magic', 'maven', 'mime.types',
-  'os-release', 'perl', 'pki/ca-trust', 'pki/tls/cert.pem', 'pki/tls/certs', 'pki/tls/openssl.cnf', 'protocols', 'redhat-release', 'services',
-  'ssl/cert.pem', 'ssl/certs', 'ssl/openssl.cnf', 'terminfo', 'timezone', 'xattr.conf',
-]
+const configuration = ['/etc/alternatives', '/etc/crypto-policies', '/etc/fonts', '/etc/maven', '/etc/pki/ca-trust', '/etc/pki/tls/certs', '/etc/ssl']
+
+const privateKeys = '/etc/ssl/private'
 
 /** Arguments of bwrap that make the files a run sees, as in bwrap(1). Later ones lie over earlier ones. */
-export function viewArguments({ execution, generated, hidden }: View): string[] {
+export function viewArguments({ execution, files, hidden }: View): string[] {
   const { workspace, mounts = [], env, limits } = execution
   const size = String(Math.min(temporarySize, limits.memory ?? temporarySize))
   const writable = (path: string, bytes: string) => ['--perms', '1777', '--size', bytes, '--tmpfs', path]
@@ -46,8 +36,9 @@ export function viewArguments({ execution, generated, hidden }: View): string[] 
     ...(isHome(env['HOME'], workspace) ? [...parents(env['HOME']), ...writable(env['HOME'], size)] : []),
     ...visible.flatMap(asOnHost),
     ...(isBelowOneOf(realpathSync(process.execPath), visible) ? [] : ownNode().flatMap(asOnHost)),
-    ...configuration.map((name) => join('/etc', name)).concat(javaConfiguration()).flatMap((path) => [...parents(path), '--ro-bind-try', path, path]),
-    ...generated.flatMap(({ path, descriptor }) => [...parents(path), '--perms', '0444', '--ro-bind-data', String(descriptor), path]),
+    ...configuration.concat(javaConfiguration()).filter((path) => existsSync(path)).flatMap((path) => [...parents(path), '--ro-bind', path, path]),
+    ...(existsSync(privateKeys) ? ['--tmpfs', privateKeys, '--remount-ro', privateKeys] : []),
+    ...files.flatMap(({ path }, index) => [...parents(path), '--perms', '0444', '--file', String(firstFile + index), path]),
     '--dev', '/dev',
     '--remount-ro', '/dev',
     ...writable('/dev/shm', String(256 * mebibyte)),
@@ -91,7 +82,7 @@ function javaConfiguration(): string[] {
 
 /** A home of the run's own, except where it lies in a place that the run can write anyway. */
 function isHome(home: string | undefined, workspace: string): home is string {
-  return home !== undefined && home.startsWith('/') && resolve(home) !== '/' && !isBelowOneOf(home, [workspace, '/tmp', '/usr', '/etc', '/proc', '/dev'])
+  return home !== undefined && home.startsWith('/') && !['/', '/tmp'].includes(resolve(home)) && !isBelowOneOf(home, [workspace, '/usr', '/etc', '/proc', '/dev'])
 }
 
 /** bwrap makes missing parents for its own user only. */

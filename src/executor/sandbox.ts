@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
-import { environmentFile } from './environment-file.ts'
+import { closeSync, fstatSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
-import { openContent, systemFiles } from './generated-files.ts'
 import { asStranger } from './hand-over.ts'
 import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
 import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts'
 import { runTree, type Tree } from './run-tree.ts'
-import { scriptPath, viewArguments } from './sandbox-view.ts'
+import { environmentPath, openSandboxFiles, type SandboxFile, scriptPath } from './sandbox-files.ts'
+import { viewArguments } from './sandbox-view.ts'
 
 export interface SandboxSettings {
   /** Host directories that no run may see: Quern's home and checkout. */
@@ -47,29 +46,23 @@ interface Inside {
 }
 
 async function inside({ execution, signal, hidden, uid }: Inside): Promise<Ending> {
-  const files: number[] = []
+  const files = openSandboxFiles(execution, { uid, gid: isRoot() ? uid : process.getgid!() })
   const group = makeLimitGroup(execution.id, execution.limits)
   try {
-    const account = { uid, gid: isRoot() ? uid : process.getgid!() }
-    const contents = { ...systemFiles(account, execution.env['HOME'] ?? '/', execution.network), [environmentPath]: environmentFile({ ...execution.env, QUERN_RUN: execution.id }) }
-    const provide = (path: string, descriptor: number) => ({ path, descriptor: 3 + files.push(descriptor) })
-    const generated = [provide(scriptPath, openSync(execution.script, 'r')), ...Object.entries(contents).map(([path, content]) => provide(path, openContent(content)))]
     const network = execution.network === 'isolated' ? isolatedNetwork() : undefined
-    const view = viewArguments({ execution, generated, hidden })
+    const view = viewArguments({ execution, files, hidden })
     const ending = await runTree(sandboxTree({ execution, view, files, group, network, uid }), execution, signal)
     return withRemedy(withReason(ending, group, execution.limits))
   } finally {
-    files.forEach(closeSync)
+    for (const { descriptor } of files) closeSync(descriptor)
     group?.remove()
   }
 }
 
-const environmentPath = '/quern/environment.sh'
-
 interface Parts {
   execution: Execution
   view: string[]
-  files: number[]
+  files: SandboxFile[]
   group: LimitGroup | undefined
   network: IsolatedNetwork | undefined
   uid: number
@@ -88,7 +81,7 @@ function sandboxTree({ execution, view, files, group, network, uid }: Parts): Tr
     env: { PATH: '/usr/bin:/bin', QUERN_RUN: id },
     holders: 2,
     notes: notHeld(limits, group),
-    files,
+    files: files.map(({ descriptor }) => descriptor),
     ...(network && { prepare: (pid: number) => network.connect(pid, id) }),
   }
 }

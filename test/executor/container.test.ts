@@ -1,14 +1,17 @@
-import { existsSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createNetwork } from '../../src/executor/build-network.ts'
-import { openContainer } from '../../src/executor/container.ts'
+import { type ContainerSettings, openContainer } from '../../src/executor/container.ts'
 import { endLeftContainers } from '../../src/executor/containers.ts'
 import { findEngine } from '../../src/executor/engine.ts'
+import { findProgram } from '../../src/executor/find-program.ts'
 import { hostPrograms, openTestEngine, testImage } from '../helpers/container-engine.ts'
 import { describeExecutor } from '../helpers/executor-suite.ts'
-import { makeExecution, runScript } from '../helpers/run-script.ts'
+import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
 import { startExecution } from '../helpers/start-execution.ts'
 
 const engine = openTestEngine()
@@ -71,6 +74,23 @@ if (typeof engine === 'string') {
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 
+  test.skipIf(findProgram('docker') === undefined)('with an engine on another host the workspace goes there and comes back', async () => {
+    const port = await freePort()
+    const service = spawn(podman.command[0]!, [...podman.command.slice(1), 'system', 'service', '--time', '60', `tcp:127.0.0.1:${port}`], { env: engine.settings.engineEnvironment, stdio: 'ignore' })
+    onTestFinished(() => void service.kill('SIGKILL'))
+    const settings: ContainerSettings = { ...engine.settings, engine: 'docker', engineOptions: [], engineEnvironment: { ...engine.settings.engineEnvironment, DOCKER_HOST: `tcp://127.0.0.1:${port}` } }
+    const docker = findEngine(settings)
+    if (typeof docker === 'string') throw new Error(docker)
+    for (let look = 0; look < 100 && !(await docker.run('version')).ok; look += 1) await sleep(100)
+    const execution = makeExecution('cat given; echo "$VALUE"; mkdir -p out; echo made > out/file; exit 4', { ...given, env: { ...bareEnvironment, VALUE: "it's" } })
+    writeFileSync(join(execution.workspace, 'given'), 'brought\n')
+    let output = ''
+    const ending = await openContainer(settings).execute({ ...execution, output: (chunk) => void (output += Buffer.from(chunk).toString()) }, new AbortController().signal)
+    expect({ ...ending, output }).toEqual({ verdict: 'failed', code: 4, output: "brought\nit's\n" })
+    expect(readFileSync(join(execution.workspace, 'out/file'), 'utf8')).toBe('made\n')
+    expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
+  })
+
   test('on a build\'s network a service answers by its name, and the network goes with the build', async (context) => {
     const network = await createNetwork(`home/net/${process.pid}`, { ...engine.settings, inwards: true }).catch((error: Error) => error)
     if (network instanceof Error) return context.skip(`skipped: services by name, because ${network.message}`)
@@ -93,3 +113,11 @@ test.runIf(process.getuid?.() === 0)('an engine that is not installed is errored
   expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install podman') })
   expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
 })
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -42,6 +42,17 @@ attack('nothing outside the workspace, /tmp and HOME can be written', async () =
   const { output } = await runScript(sandbox, 'for d in / /usr /usr/bin /etc /dev /quern /proc/sys/kernel /var /lib /home /home/quern /tmp /dev/shm .; do touch $d/quern-was-here 2>/dev/null && echo $d; done; echo x 2>/dev/null > /proc/sys/kernel/hostname && echo sysctl; echo b 2>/dev/null > /proc/sysrq-trigger && echo sysrq', { env })
   expect(output.trim().split('\n')).toEqual(['/home/quern', '/tmp', '/dev/shm', '.'])
   expect(existsSync('/usr/bin/quern-was-here') || existsSync('/tmp/quern-was-here')).toBe(false)
+})
+
+attack.each(['true', 'for i in {1..400}; do echo > f$i; done'])('files of any name and depth come back to the builder (%s)', async (more) => {
+  const { workspace } = await runScript(sandbox, String.raw`touch $'\xff' $'\xfe' $'a\nb' -- -R; mkdir -p $(printf 'd/%.0s' {1..100}) closed; chmod 000 closed; ` + more)
+  const owners = new Set(spawnSync('find', [workspace, '-printf', '%U\\n'], { encoding: 'utf8' }).stdout.trim().split('\n'))
+  expect([...owners]).toEqual([String(process.getuid!())])
+})
+
+attack('a directory for temporary files that is not inside becomes /tmp', async () => {
+  const { output } = await runScript(sandbox, 'echo $TMPDIR; mktemp >/dev/null && echo made', { env: { ...bareEnvironment, TMPDIR: '/somewhere/else' } })
+  expect(output).toBe('/tmp\nmade\n')
 })
 
 attack('there are no capabilities, no way to get any, and nothing to remount', async () => {
@@ -232,6 +243,21 @@ test.runIf(installed && root && tunnel && slirp !== undefined)('an ordinary user
   expect(ending.reason).toBe(undefined)
   expect(ending).toMatchObject({ verdict: 'passed', output: expect.stringMatching(/^2$/m) })
   expect(ending.output).not.toContain('reached')
+})
+
+attack('a node that lives in a home is there with npm, and nothing else of that home', async () => {
+  const home = tempDir()
+  chmodSync(home, 0o755)
+  mkdirSync(join(home, 'bin'))
+  copyFileSync(process.execPath, join(home, 'bin/node'))
+  chmodSync(join(home, 'bin/node'), 0o755)
+  writeFileSync(join(home, 'bin/private'), 'not-a-real-secret')
+  mkdirSync(join(home, 'lib/node_modules/npm/bin'), { recursive: true })
+  writeFileSync(join(home, 'lib/node_modules/npm/bin/npm-cli.js'), '#!/usr/bin/env node\nconsole.log("npm of", process.execPath)\n', { mode: 0o755 })
+  symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(home, 'bin/npm'))
+  const env = { ...bareEnvironment, HOME: home, PATH: `${home}/bin:${bareEnvironment.PATH}` }
+  const { ended } = startExecution('sandbox', makeExecution('npm; ls $HOME/bin; touch $HOME/mine && echo private home', { env }), { node: join(home, 'bin/node') })
+  expect((await ended).output).toBe(`npm of ${home}/bin/node\nnode\nnpm\nprivate home\n`)
 })
 
 test.runIf(root)('without bubblewrap the run is errored with the package, and nothing weaker is tried', async () => {

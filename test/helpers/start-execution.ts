@@ -13,10 +13,10 @@ export interface ChildEnding extends Ending {
 }
 
 /** Starts a process that executes this by itself; as another user, or on a host without some programs, where root says so. */
-export function startExecution(executor: 'shell' | 'sandbox' | 'container', execution: Execution, { uid, without = [], namespaces = true }: { uid?: number; without?: string[]; namespaces?: boolean } = {}): { child: ChildProcess; ended: Promise<ChildEnding> } {
+export function startExecution(executor: 'shell' | 'sandbox' | 'container', execution: Execution, { uid, without = [], namespaces = true, node = process.execPath }: { uid?: number; without?: string[]; namespaces?: boolean; node?: string } = {}): { child: ChildProcess; ended: Promise<ChildEnding> } {
   const outfile = join(tempDir(), 'child.mjs')
   buildSync({ entryPoints: ['test/helpers/execute-child.ts'], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' })
-  const command = [process.execPath, outfile, JSON.stringify({ executor, execution })]
+  const command = [node, outfile, JSON.stringify({ executor, execution })]
   if (!namespaces) command.unshift(...forbiddingNamespaces())
   if (uid !== undefined) {
     give(dirname(execution.workspace), uid)
