@@ -148,13 +148,17 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     return putOffUntil(waiting, Math.ceil(now / 1000 + Math.min(Math.max(age, shortestWait), longestWait)))
   }
 
+  /** Whatever happens here, the publisher has it: a report that cannot be kept as sent leaves the outbox all the same, or it would be sent with every tick. */
   function keepAsSent({ name }: Waiting, report: Report): 'sent' {
-    // A pruned build has no place for it any more: the report is done all the same.
-    if (exists(buildPath(report))) {
-      move(join(directory, name), sentPath(report))
-      syncDirectory(join(buildPath(report), 'sent'))
-    } else {
-      rmSync(join(directory, name), { force: true })
+    const path = join(directory, name)
+    try {
+      // A pruned build has no place for it any more.
+      if (exists(buildPath(report))) {
+        move(path, sentPath(report))
+        syncDirectory(join(buildPath(report), 'sent'))
+      }
+    } finally {
+      rmSync(path, { force: true })
     }
     syncDirectory(directory)
     return 'sent'

@@ -206,6 +206,14 @@ test('a report of a build that was pruned meanwhile is still sent', async () => 
   expect(waiting(home)).toEqual([])
 })
 
+test('a report that cannot be kept as sent is not sent again, and the log hears of it', async () => {
+  const { build, outbox, handOver } = room()
+  handOver('email-a')
+  mkdirSync(join(build, 'sent'))
+  const hindering: Publisher = { publish: async () => (mkdirSync(join(build, 'sent/email-a.json')), { kind: 'sent' }) }
+  expect(await outbox.deliverDue({ email: hindering })).toMatchObject({ problems: [expect.stringMatching(/^moving outbox\/\d+-.*EISDIR/)], nextDue: undefined })
+})
+
 test('killed between the publisher’s word and the move, a report is sent again, none is lost', async () => {
   const { home, outbox, handOver } = room()
   const log = join(home, 'asked')
