@@ -18,8 +18,10 @@ export interface Choice {
 
 /** Chooses by the request's own word, then its hook's or source's, then script chunks. Takes any word; settling it may fail. */
 export function choosePipeline(request: Request, configured?: string): Choice {
-  if (request.pipeline !== undefined) return choice(request, request.pipeline, 'the request names this pipeline')
-  if (configured !== undefined) return choice(request, configured, `quern.yaml names this pipeline for ${request.hook === undefined ? 'its source' : `the hook ${request.hook}`}`)
+  const ofHook = `quern.yaml names this pipeline for ${request.hook === undefined ? 'its source' : `the hook ${request.hook}`}`
+  // A receiver writes its hook's pipeline into the entry, so that a later change of quern.yaml does not touch what waits.
+  if (request.pipeline !== undefined) return choice(request, request.pipeline, request.pipeline === configured ? ofHook : 'the request names this pipeline')
+  if (configured !== undefined) return choice(request, configured, ofHook)
   return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
 }
 

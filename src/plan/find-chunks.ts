@@ -29,7 +29,7 @@ export function findChunks(request: Request, { directories, distributeRefs }: { 
 }
 
 /** Whether a request may distribute at all: sent by somebody trusted, no pull request, and its ref on the list, where there is one. */
-export function mayDistribute(request: Request, distributeRefs: string[]): boolean {
+function mayDistribute(request: Request, distributeRefs: string[]): boolean {
   if (!isTrusted(request) || request.pull_request !== undefined || request.ref.startsWith('refs/pull/')) return false
   return distributeRefs.length === 0 || distributeRefs.some((ref) => request.ref === ref || request.ref === `refs/heads/${ref}`)
 }

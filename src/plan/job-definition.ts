@@ -13,12 +13,12 @@ const variable = v.pipe(
 const words = v.pipe(v.string(), v.maxLength(10_000, 'expected at most 10,000 characters'), v.regex(/^[^\0]*$/, 'expected text without NUL'))
 
 /** Text that may stand in the file as a number or a word like `yes`; see `textPlaces`. */
-export const writtenText = v.pipe(words, v.metadata({ written: true }))
+const writtenText = v.pipe(words, v.metadata({ written: true }))
 
 const name = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,300}$/u, 'expected a name of 1 to 300 characters on one line'))
 
 /** An image as podman and docker name it. */
-export const imageSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}$/, 'expected the name of an image, like ubuntu or registry.example.org/tools:3'))
+const imageSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}$/, 'expected the name of an image, like ubuntu or registry.example.org/tools:3'))
 
 const container = v.strictObject({
   image: v.pipe(imageSchema, v.description('The image that the job runs in. It names the container when the job is started.')),
@@ -123,7 +123,7 @@ export const jobDefinitionSchema = v.pipe(
   v.forward(v.check(({ executor, containers, services }) => services.length === 0 || (containers.length > 0 && (executor ?? 'container') === 'container'), 'expected none: only jobs in containers reach services'), ['services']),
   v.forward(v.check(({ executor, mounts }) => executor !== 'shell' || mounts.length === 0, 'expected none: the executor "shell" sees the host as it is'), ['mounts']),
 )
-export type JobSettings = v.InferOutput<typeof jobDefinitionSchema>
+type JobSettings = v.InferOutput<typeof jobDefinitionSchema>
 
 /** Where numbers and words like `yes` are text as they stand in the file. */
 export const textPlaces = ['params.*.choices.*', 'params.*.defval', 'env.*', 'services.*.env.*']

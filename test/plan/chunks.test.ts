@@ -131,6 +131,7 @@ describe('which chunks', () => {
     const amp = { checkout_repos_main: '', build_packages_main: '', distribute_main: '' }
     expect(planChunks(request({ ref: 'refs/heads/dev' }), '', settings(amp))).toEqual({ ignored: expect.stringMatching(/^no chunk for refs\/heads\/dev/) })
     expect(named(amp)).toEqual(['checkout_repos_main', 'build_packages_main', 'distribute_main'])
+    expect(named({ ...amp, distribute_dev: '' }, { ref: 'refs/heads/dev' }), 'one to distribute is one for this ref').toEqual(['checkout_repos', 'build_packages', 'distribute_dev'])
     expect(named({ distribute_main: '' }, { ref: 'refs/heads/dev' }), 'chunks that only distribute leave the others as shipped').toEqual(['checkout_repos', 'build_packages'])
   })
 

@@ -299,6 +299,7 @@ describe('the pipeline', () => {
   test('is the one that the request names, then the one of quern.yaml, then chunks', () => {
     expect(choosePipeline(request({ pipeline: 'job:a' }), 'job:b')).toEqual({ pipeline: 'job:a', why: 'the request names this pipeline', directory: 'a' })
     expect(choosePipeline(request({ hook: 'docs' }), 'job:b')).toEqual({ pipeline: 'job:b', why: 'quern.yaml names this pipeline for the hook docs', directory: 'b' })
+    expect(choosePipeline(request({ hook: 'docs', pipeline: 'job:b' }), 'job:b').why).toBe('quern.yaml names this pipeline for the hook docs')
     expect(choosePipeline(request())).toEqual({ pipeline: 'chunks', why: 'script chunks are the pipeline where nothing else is named', directory: 'mills~mill' })
   })
 
