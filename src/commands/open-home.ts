@@ -18,8 +18,13 @@ export interface Home {
 
 /** Opens this home's queue, ledger and records. Needs no settings, so that a mistake in them hides nothing. @throws {UserError} where there is no home */
 export function openHome(): Home {
-  const home = homeDirectory()
-  if (!existsSync(join(home, 'queue'))) throw new UserError(`${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME`)
+  const home = requireHome(homeDirectory())
   const ledger = openLedger(join(home, 'ledger'))
   return { home, ledger, queue: openDirectoryQueue(home, { ledger }), records: openRecords(home) }
+}
+
+/** The home itself, where it is one. A wrong QUERN_HOME must not quietly become a new, empty home. @throws {UserError} where it is none */
+export function requireHome(home: string): string {
+  if (existsSync(join(home, 'queue'))) return home
+  throw new UserError(`${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME`)
 }

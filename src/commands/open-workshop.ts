@@ -4,6 +4,7 @@ import { openTurns } from '../build/turns.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
+import { makeDirectory } from '../disk/write.ts'
 import { chooseExecutor, executorSettings } from '../executor/choose.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
@@ -15,6 +16,7 @@ import { openOutbox, writeReport } from '../publish/outbox.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
 import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
+import { requireHome } from './open-home.ts'
 import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
@@ -28,7 +30,7 @@ const grace = 5000
 /** Opens the rooms of a home and wires them for a builder. */
 export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const { home, settings } = config
-  const log = openLog(join(home, 'logs/build.log'))
+  const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'build.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
   const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
   return {

@@ -9,6 +9,7 @@ import { webhookApp } from '../webhook/app.ts'
 import { builderStarter } from '../webhook/builder-starter.ts'
 import { startReceiver, type Receiver, type ReceiverAddress } from '../webhook/start-receiver.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
+import { requireHome } from './open-home.ts'
 import { openHooks } from './open-hooks.ts'
 import { printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -24,7 +25,7 @@ async function serve(config: QuernConfig): Promise<void> {
   const { home, settings } = config
   const hooks = openHooks(config)
   const address = addressOf(config)
-  const log = openLog(join(makeDirectory(join(home, 'logs')), 'webhook.log'))
+  const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'webhook.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
   const queue = openDirectoryQueue(home, { ledger, log })
   const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {} })

@@ -106,6 +106,12 @@ test('with settings that cannot be read, everything else is still looked at', as
   expect(checks.map(({ name }) => name)).toContain('disk')
 })
 
+test('a directory that is no home is told as one thing that is wrong', async () => {
+  const { code, check } = await examine(join(tempDir(), 'nowhere'))
+  expect(code).toBe(1)
+  expect(check('home')).toMatchObject({ state: 'wrong', remedy: expect.stringContaining('quern init') })
+})
+
 test('an old tick says that cron does not run', async () => {
   const { home } = await soundHome()
   utimesSync(join(home, 'logs/tick'), Date.now() / 1000 - 7200, Date.now() / 1000 - 7200)

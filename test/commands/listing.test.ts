@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { takeLock } from '../../src/disk/lock.ts'
@@ -112,10 +112,13 @@ test.each([['tool/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j i
   expect(stderr).toBe(`quern: there is no build ${name}: expected <pipeline>/<number>, as quern builds lists them\n`)
 })
 
-test('where there is no home, that is said', async () => {
-  const { code, stderr } = await runQuern(tempDir(), ['queue'])
+test.each([['queue'], ['build'], ['builds'], ['serve']])('where there is no home, %s says so and makes none', async (command) => {
+  const directory = tempDir()
+  writeFileSync(join(directory, 'environment.sh'), 'export SECRET="not-a-real-secret"\n')
+  const { code, stderr } = await runQuern(directory, [command])
   expect(code).toBe(2)
-  expect(stderr).toContain('is no Quern home')
+  expect(stderr).toBe(`quern: ${directory} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME\n`)
+  expect(readdirSync(directory)).toEqual(['environment.sh'])
 })
 
 test('a reader that leaves early is no error', async () => {

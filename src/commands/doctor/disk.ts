@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../../disk/read.ts'
 import { homeDirectories } from '../home-directories.ts'
@@ -12,6 +12,7 @@ const enough = 1024 ** 3
 const oneFileSystem = ['queue', 'queue/tmp', 'queue/claimed', 'ledger', 'builds', 'outbox']
 
 export function checkDisk(home: string): Check[] {
+  if (!existsSync(join(home, 'queue'))) return [wrong('home', `${home} is no Quern home: it has no queue/`, 'make one with quern init, or name another by QUERN_HOME')]
   return [checkDirectories(home), checkFileSystem(home), checkSpace(home), checkClock(home)]
 }
 
