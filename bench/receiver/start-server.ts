@@ -15,7 +15,7 @@ export interface Server {
 /** Quern's receiver itself, on a fresh home. */
 export async function startQuern(directory: string): Promise<Server> {
   const port = await freePort()
-  mkdirSync(directory)
+  mkdirSync(join(directory, 'queue'), { recursive: true })
   writeFileSync(join(directory, 'environment.sh'), `export SECRET="${secret}"\nexport HOST="127.0.0.1"\nexport PORT="${port}"\nexport BUILD_ON_PUSH="0"\n`)
   return started(spawn(resolve('bin/quern'), ['serve'], { env: { ...process.env, QUERN_HOME: directory }, stdio: 'ignore' }), port, '/webhook/amp_main')
 }
