@@ -23,8 +23,10 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # --- Builder ---
 # Builds at a time, where the command does not say --threads.
 # export THREADS="1"
-# Minutes.
+# Minutes that a run may take; MiB that are kept of its artifacts and of its output.
 # export BUILD_TIMEOUT="60"
+# export ARTIFACT_LIMIT="1024"
+# export LOG_LIMIT="1024"
 # Names of variables of this file that jobs get too.
 # export BUILD_ENV="AMP_DATA_ROOT CC"
 # Where an entry names no clone URL: CLONE_BASE/<repository>.git

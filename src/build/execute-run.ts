@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
 import type { Ending, Execution } from '../executor/executor.ts'
 import { buildName, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
@@ -43,7 +44,8 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
     const disclosed = await settled.disclose(run)
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
     const executor = await workshop.executor(run.executor)
-    return await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, output }), stop.signal))
+    const ending = await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, output }), stop.signal))
+    return await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
   } catch (error) {
     workshop.log.error({ err: error, build: buildName(claim.build), run: run.name }, 'the run errored')
     return { verdict: 'errored', reason: (error as Error).message }
@@ -51,6 +53,34 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
     log.close()
     await trees.leave(run)
   }
+}
+
+/** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */
+async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { ending, place, hidden, kept, log }: { ending: Ending; place: Place; hidden: string[]; kept: RunRecord; log: ConsoleLog }): Promise<Ending> {
+  const archive = join(place.workspace, 'archive')
+  if (run.artifacts.length === 0 && (run.archive === false || isEmpty(archive))) return ending
+  const { keepArtifacts, ArtifactError } = await import('../record/artifacts.ts')
+  const { maskText } = await import('../secrets/mask.ts')
+  try {
+    const artifacts = await keepArtifacts(kept.directory, {
+      tree: place.tree,
+      globs: run.artifacts,
+      archive: run.archive === false ? undefined : archive,
+      limit: workshop.artifactLimit,
+      shown: (path) => maskText(path, hidden),
+    })
+    if (artifacts.length > 0) record.say(`Run ${run.name} left ${artifacts.length} artifact${artifacts.length === 1 ? '' : 's'}, ${artifacts.reduce((sum, { size }) => sum + size, 0)} bytes.`)
+    return ending
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error
+    log.write(Buffer.from(`quern: ${error.message}\n`))
+    return ending.verdict === 'passed' ? { ...ending, verdict: 'failed', reason: error.message } : ending
+  }
+}
+
+/** The job may have removed it, or put something else in its place. */
+function isEmpty(directory: string): boolean {
+  return (orMissing(() => readdirSync(directory)) ?? []).length === 0
 }
 
 /** Lets output through to the log, secrets hidden. A run that knows none is not searched. */
@@ -77,8 +107,9 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
   return {
     id: `${workshop.homeId}/${buildName(claim.build)}/${run.name}`,
     script,
-    workspace: place.tree,
-    env: { ...workshop.world, TMPDIR: place.temporary, BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
+    workspace: place.workspace,
+    start: place.tree,
+    env: { ...workshop.world, TMPDIR: join(place.workspace, 'tmp'), ARCHIVE_ROOT: join(place.workspace, 'archive'), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
     network: !run.network ? 'none' : isTrusted(settled.request) ? 'host' : 'isolated',

@@ -9,6 +9,7 @@ import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
 import { executeRun } from './execute-run.ts'
 import { schedule } from './schedule.ts'
+import { whileNewest } from './supersede.ts'
 import { openTrees } from './trees.ts'
 import type { Settled, Workshop } from './workshop.ts'
 
@@ -48,7 +49,7 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     known = { plan: settled.plan, request: settled.request }
     record.keepPlan(settled.plan, settled.request)
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
-    const runs = await executePlan(attempt, settled)
+    const runs = await whileNewest(attempt, settled.plan, () => executePlan(attempt, settled))
     const verdict = worst(runs.map((run) => run.verdict))
     return { ...known, runs, verdict, reason: stop.reason() ?? runs.find((run) => run.verdict === verdict)?.reason }
   } catch (error) {

@@ -13,6 +13,10 @@ export const buildEnvironment = {
   BUILD_TIMEOUT: v.optional(wholeNumber({ min: 1, max: 100_000 }), '60'),
   /** Names of variables that jobs get besides the fixed ones (law 9). */
   BUILD_ENV: v.optional(v.pipe(list, v.array(variableName)), ''),
+  /** MiB of artifacts that are kept of one run. */
+  ARTIFACT_LIMIT: v.optional(wholeNumber({ min: 1, max: 10_000_000 }), '1024'),
+  /** MiB of a run's output that are kept; of longer output its beginning and its end. */
+  LOG_LIMIT: v.optional(wholeNumber({ min: 2, max: 10_000_000 }), '1024'),
   /** For private clones over https; handed to git by GIT_ASKPASS. */
   CLONE_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, 'expected a token without blanks'))),
   /** The address under which people reach this Quern's pages. */

@@ -1,11 +1,13 @@
-import { readIfThere } from '../disk/read.ts'
 import { join } from 'node:path'
+import { readIfThere } from '../disk/read.ts'
 
 /** Why a build is to end before its time: the builder stops (the entry is released), or somebody cancelled it. */
 export interface Stop {
   readonly signal: AbortSignal
   released(): boolean
   cancelled(): boolean
+  /** Ends the build; the first reason counts. */
+  cancel(reason: string): void
   /** A sentence, where it was cancelled. */
   reason(): string | undefined
   /** Ends the watch. */
@@ -18,9 +20,13 @@ const interval = 500
 export function watchForStop(directory: string, builderStops: AbortSignal): Stop {
   const controller = new AbortController()
   let cancelled: string | undefined
+  const cancel = (reason: string) => {
+    cancelled ??= reason
+    controller.abort()
+  }
   const look = () => {
-    cancelled ??= readIfThere(join(directory, 'cancel'))?.trim()
-    if (cancelled !== undefined) controller.abort()
+    const asked = readIfThere(join(directory, 'cancel'))?.trim()
+    if (asked !== undefined) cancel(asked || 'cancelled')
   }
   const timer = setInterval(look, interval)
   const stopNow = () => controller.abort()
@@ -30,7 +36,8 @@ export function watchForStop(directory: string, builderStops: AbortSignal): Stop
     signal: controller.signal,
     released: () => cancelled === undefined && builderStops.aborted,
     cancelled: () => cancelled !== undefined,
-    reason: () => (cancelled === undefined ? undefined : cancelled || 'cancelled'),
+    cancel,
+    reason: () => cancelled,
     close() {
       clearInterval(timer)
       builderStops.removeEventListener('abort', stopNow)

@@ -7,7 +7,7 @@ import type { Mount, Settled } from './workshop.ts'
 
 /** The directories in which the runs of a build work. */
 export interface Trees {
-  /** Makes a run's directory: its tree, as its plan says, and its temporary directory. */
+  /** Makes what a run works in: its tree, as its plan says, `tmp` and `archive`. */
   prepare(run: PlannedRun): Promise<Place>
   /** Removes what no later run wants. */
   leave(run: PlannedRun): Promise<void>
@@ -15,11 +15,12 @@ export interface Trees {
 }
 
 export interface Place {
-  /** Holds the script and what else the run needs beside its tree; the job cannot see it as such. */
+  /** Holds the script, which the job may not change. */
   directory: string
+  /** What the job may write: its tree, `tmp` and `archive`. */
+  workspace: string
   tree: string
-  temporary: string
-  /** What a job must see besides its tree. */
+  /** What a job must see besides its workspace. */
   mounts: Mount[]
 }
 
@@ -33,16 +34,18 @@ export function openTrees({ workshop, claim }: Attempt, { plan, checkOut }: Sett
     return checkOut(tree)
   }
   return {
-    async prepare({ name, workspace }) {
+    async prepare({ name, workspace: wanted }) {
       const directory = directoryOf(name)
-      const temporary = join(directory, 'tmp')
-      mkdirSync(temporary, { recursive: true })
       // The first run of a chain of workspaces owns the tree.
       const owner = ownerOf(name, plan.runs)
-      const tree = join(directoryOf(owner), 'tree')
-      if (workspace === 'none') mkdirSync(tree)
-      else if (workspace === 'commit') mountsOf.set(name, await makeTree(tree))
-      return { directory, tree, temporary, mounts: mountsOf.get(owner) ?? [] }
+      const workspace = join(directoryOf(owner), 'work')
+      const tree = join(workspace, 'tree')
+      mkdirSync(directory, { recursive: true })
+      if (typeof wanted === 'object') await renew(workspace)
+      else makeWorkspace(workspace)
+      if (wanted === 'none') mkdirSync(tree)
+      else if (wanted === 'commit') mountsOf.set(name, await makeTree(tree))
+      return { directory, workspace, tree, mounts: mountsOf.get(owner) ?? [] }
     },
     async leave({ name }) {
       if (inherited.has(name)) kept.add(name)
@@ -51,6 +54,18 @@ export function openTrees({ workshop, claim }: Attempt, { plan, checkOut }: Sett
     removeAll: async () => {
       for (const name of kept) await removeTree(directoryOf(name))
     },
+  }
+}
+
+function makeWorkspace(workspace: string): void {
+  for (const path of [workspace, join(workspace, 'tmp'), join(workspace, 'archive')]) mkdirSync(path)
+}
+
+/** A run that takes over a tree has temporary files and an archive of its own. */
+async function renew(workspace: string): Promise<void> {
+  for (const name of ['tmp', 'archive']) {
+    await removeTree(join(workspace, name))
+    mkdirSync(join(workspace, name))
   }
 }
 

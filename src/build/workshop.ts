@@ -30,6 +30,8 @@ export interface Workshop {
   limits: Omit<Limits, 'timeout'>
   /** Bytes of a console.log that are kept. */
   logLimit: number
+  /** Bytes of artifacts that are kept of one run. */
+  artifactLimit: number
   /** Who is told of a finished build, and how: reports at rest, none for nobody. */
   reportsOn: (finished: Finished) => Promise<Report[]>
   /** Runs of one group, and runs in one tree, go one after the other, over all builds. */

@@ -21,9 +21,6 @@ import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 
-/** Bytes of a console.log that are kept. */
-const logLimit = 1024 ** 3
-
 /** Milliseconds between SIGTERM and SIGKILL: a stopped builder is to be gone within 10 seconds. */
 const grace = 5000
 
@@ -51,7 +48,8 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     },
     world: worldOf(config.environment, settings.BUILD_ENV),
     limits: { grace },
-    logLimit,
+    logLimit: settings.LOG_LIMIT * 1024 ** 2,
+    artifactLimit: settings.ARTIFACT_LIMIT * 1024 ** 2,
     reportsOn: openReporters(config, { ledger, log }),
     outbox: openOutboxOf(config, { ledger, log }),
   }

@@ -10,7 +10,7 @@ export const homeInside = '/home/quern'
 
 /** Options of `create` for a run: closed except for what it was given. `luggage` is the host directory that becomes /quern. */
 export function createOptions(engine: Engine, execution: Execution, luggage: string): string[] {
-  const { workspace, limits, id, network, alias, mounts = [] } = execution
+  const { workspace, start = workspace, limits, id, network, alias, mounts = [] } = execution
   const size = Math.min(temporarySize, limits.memory ?? temporarySize)
   // podman would copy the owner and mode of the image's directory over these.
   const asWritten = engine.name === 'podman' ? ',notmpcopyup' : ''
@@ -21,7 +21,7 @@ export function createOptions(engine: Engine, execution: Execution, luggage: str
     ...['/tmp', '/var/tmp', homeInside].flatMap(temporary),
     ...(engine.remote ? ['--volume', workspace, '--volume', '/quern'] : ['--volume', `${workspace}:${workspace}`, '--volume', `${luggage}:/quern:ro`]),
     ...mounts.flatMap(({ from, to, readonly }) => ['--volume', `${from}:${to}:${readonly ? 'ro' : 'rw'}`]),
-    '--workdir', workspace,
+    '--workdir', start,
     ...networkOptions(network, alias),
     ...(limits.memory === undefined ? [] : ['--memory', String(limits.memory), '--memory-swap', String(limits.memory)]),
     ...(limits.cpus === undefined ? [] : ['--cpus', String(limits.cpus)]),

@@ -13,8 +13,10 @@ export interface Execution {
   id: string
   /** Host path of the script, executed by bash. */
   script: string
-  /** Host path of the directory it starts in and may write. */
+  /** Host path of the directory it may write. */
   workspace: string
+  /** Host path below the workspace where the script starts; the workspace itself where nothing is said. */
+  start?: string
   /**
    * The whole environment: nothing is added but QUERN_RUN and what bash itself sets (law 9). A container keeps its
    * image's variables below these, its PATH above, and has a HOME of its own; where TMPDIR is not visible it is /tmp.

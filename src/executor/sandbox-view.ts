@@ -26,7 +26,7 @@ const privateKeys = '/etc/ssl/private'
 
 /** Arguments of bwrap that make the files a run sees, as in bwrap(1). Later ones lie over earlier ones. */
 export function viewArguments({ execution, files, hidden }: View): string[] {
-  const { workspace, mounts = [], env, limits } = execution
+  const { workspace, start = workspace, mounts = [], env, limits } = execution
   const size = String(Math.min(temporarySize, limits.memory ?? temporarySize))
   const writable = (path: string, bytes: string) => ['--perms', '1777', '--size', bytes, '--tmpfs', path]
   const visible = systemDirectories()
@@ -49,7 +49,7 @@ export function viewArguments({ execution, files, hidden }: View): string[] {
     ...parents(workspace), '--bind', workspace, workspace,
     // Only now: everything above may need a directory on it. It is memory of the host and bounded by nothing.
     '--remount-ro', '/',
-    '--chdir', workspace,
+    '--chdir', start,
   ]
 }
 

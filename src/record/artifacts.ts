@@ -59,7 +59,8 @@ interface Found extends Artifact {
 }
 
 async function find(root: string, globs: string[]): Promise<Found[]> {
-  if (globs.length === 0) return []
+  // The job may have put a link in the place of the directory itself.
+  if (globs.length === 0 || lstatSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) return []
   const { default: fastGlob } = await import('fast-glob')
   const paths = await fastGlob(globs, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: true, suppressErrors: true, ignore: ['.git/**'] })
   return paths.toSorted().flatMap((path) => {

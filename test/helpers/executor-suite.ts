@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Execution, Executor } from '../../src/executor/executor.ts'
-import { bareEnvironment, type Ran, runScript as runAnyScript } from './run-script.ts'
+import { bareEnvironment, makeExecution, type Ran, runScript as runAnyScript } from './run-script.ts'
 
 export interface Subject {
   name: string
@@ -52,6 +52,15 @@ export function describeExecutor({ name, executor, given: always = {}, holdsAll,
     const got = Object.fromEntries(output.split('\0').filter(Boolean).map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]))
     for (const name of ['PWD', 'SHLVL', '_', 'OLDPWD', ...adds]) delete got[name]
     expect({ PATH: env.PATH, ...got }).toEqual({ ...env, QUERN_RUN: 'home/p/7/r' })
+  })
+
+  test('it starts below the workspace where it is told to', async () => {
+    const { workspace } = makeExecution('')
+    const start = join(workspace, 'tree')
+    mkdirSync(start)
+    const { output } = await runScript('pwd; echo made > ../file', { workspace, start })
+    expect(output).toBe(`${start}\n`)
+    expect(readFileSync(join(workspace, 'file'), 'utf8')).toBe('made\n')
   })
 
   test('it starts in the workspace, which it may write', async () => {

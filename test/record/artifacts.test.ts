@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, test } from 'vitest'
@@ -33,6 +33,16 @@ test('takes nothing through a link, whether the file, a directory or the whole a
   symlinkSync(outside, join(archive, 'more'))
   symlinkSync('/etc/passwd', join(archive, 'passwd'))
   await keepArtifacts(record, { tree, globs: ['*.txt', 'directory/*', 'directory/secret.txt', '../outside/*', `${outside}/*`, '**'], archive, limit: 1000, shown })
+  expect(kept()).toEqual([])
+})
+
+test('takes nothing where the job put links in the place of its tree and its archive', async () => {
+  const { tree, archive, record, outside, kept } = aRun()
+  for (const path of [tree, archive]) {
+    rmdirSync(path)
+    symlinkSync(outside, path)
+  }
+  await keepArtifacts(record, { tree, globs: ['**'], archive, limit: 1000, shown })
   expect(kept()).toEqual([])
 })
 
