@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { grindQueue } from '../build/builder.ts'
+import { executorSettings } from '../executor/choose.ts'
 import { endLeftovers } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
 import { openWorkshop } from './open-workshop.ts'
@@ -17,11 +18,12 @@ export function define(command: Command): void {
 async function build(threads: number | undefined): Promise<void> {
   const config = await openConfig()
   const workshop = openWorkshop(config, threads ?? config.settings.THREADS)
+  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
   const delivery = setInterval(() => void workshop.outbox.deliverDue(), deliveryInterval)
   try {
-    await grindQueue(workshop, { endLeftovers, stop: stop.signal })
+    await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
   } catch (error) {
     workshop.log.fatal({ err: error }, `the builder ends: ${(error as Error).message}; what it claimed waits again`)
     throw error

@@ -61,7 +61,11 @@ async function inContainer(parts: Parts): Promise<Ending> {
   const name = containerName(execution.id)
   const luggage = pack(execution)
   try {
-    const problem = (await create(parts, name, luggage)) ?? (engine.remote ? await copyIn(engine, name, execution.workspace, luggage) : undefined)
+    // Fetching an image may take as long as a run.
+    const patience = AbortSignal.timeout(execution.limits.timeout)
+    const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution.workspace, luggage) : undefined)
+    if (signal.aborted) return { verdict: 'cancelled' }
+    if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
     if (problem !== undefined) return { verdict: 'errored', reason: problem }
     const ending = await runTree(attachedStart(engine, name), execution, signal)
     const settled = await settle(engine, name, ending, execution)
@@ -90,12 +94,12 @@ function asInside(env: Record<string, string>, workspace: string): Record<string
 }
 
 /** @returns why there is no container */
-async function create({ engine, execution, pull, user }: Parts, name: string, luggage: { shown: string }): Promise<string | undefined> {
+async function create({ engine, execution, pull, user }: Parts, name: string, luggage: { shown: string }, stop: AbortSignal): Promise<string | undefined> {
   const services = typeof execution.network === 'object' ? await serviceAddresses(engine, execution.network.name) : []
   const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
   // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
   const command = ['--entrypoint', '/bin/sh', execution.image!, '-c', '. /quern/environment.sh; ("$@" 2>&1); exit $?', 'sh', 'bash', '/quern/script.sh']
-  const make = () => engine.run('create', ...options, ...command)
+  const make = () => engine.runUntil(stop, 'create', ...options, ...command)
   let made = await make()
   if (!made.ok && /already in use/i.test(made.stderr)) {
     await removeContainer(engine, name)

@@ -23,6 +23,8 @@ export interface Engine {
   createOptions: string[]
   /** Runs one command to its end, its output at most 1 MiB. */
   run(...options: string[]): Promise<Answer>
+  /** The same, for one that may take long: its command line is ended when the signal is aborted. */
+  runUntil(signal: AbortSignal, ...options: string[]): Promise<Answer>
 }
 
 export interface Answer {
@@ -37,8 +39,15 @@ export function findEngine({ engine, engineOptions, engineEnvironment }: EngineS
   const name = names.find((candidate) => findProgram(candidate) !== undefined)
   if (name === undefined) return `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} not installed here: apt-get install ${names[0] === 'docker' ? 'docker.io' : 'podman'}`
   const command = [findProgram(name)!, ...(name === 'podman' ? podmanOptions(engineOptions) : []), ...engineOptions]
-  const run = (...options: string[]) => runEngine([...command, ...options], engineEnvironment)
-  return { name, command, environment: engineEnvironment, remote: isRemote(engineEnvironment), createOptions: ulimits(), run }
+  return {
+    name,
+    command,
+    environment: engineEnvironment,
+    remote: isRemote(engineEnvironment),
+    createOptions: ulimits(),
+    run: (...options) => runEngine([...command, ...options], engineEnvironment),
+    runUntil: (signal, ...options) => runEngine([...command, ...options], engineEnvironment, signal),
+  }
 }
 
 function isRemote({ DOCKER_HOST, CONTAINER_HOST }: Record<string, string>): boolean {
@@ -59,9 +68,9 @@ function ulimits(): string[] {
   return (capabilities & (1n << 24n)) === 0n ? ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'] : []
 }
 
-function runEngine([program, ...options]: string[], env: Record<string, string>): Promise<Answer> {
+function runEngine([program, ...options]: string[], env: Record<string, string>, signal?: AbortSignal): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = spawn(program!, options, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program!, options, { env, stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal, killSignal: 'SIGKILL' as const }) })
     const texts = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk: Buffer) => {

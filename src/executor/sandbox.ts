@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
-import type { Ending, Execution, Executor, Limits } from './executor.ts'
+import type { Ending, Execution, Executor, Limits, Network } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { asStranger } from './hand-over.ts'
 import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
@@ -25,7 +25,7 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
   const places = hidden.map(realPath)
   return {
     execute: async (execution, signal) => {
-      const missing = whatIsMissing(execution)
+      const missing = missingForSandbox(execution.network)
       if (missing !== undefined) return { verdict: 'errored', reason: missing }
       if (signal.aborted) return { verdict: 'cancelled' }
       try {
@@ -130,8 +130,8 @@ function withRemedy(ending: Ending): Ending {
   return { ...ending, reason: `${ending.reason}; this host does not allow user ${process.getuid!()} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root` }
 }
 
-/** What keeps this execution from being isolated here, with the remedy. */
-function whatIsMissing({ network }: Execution): string | undefined {
+/** What keeps runs with such a network from being isolated here, with the remedy; for doctor too. */
+export function missingForSandbox(network: Network): string | undefined {
   if (process.platform !== 'linux') return `the sandbox needs Linux, this is ${process.platform}: use the container executor`
   if (findProgram('bwrap') === undefined) return 'bubblewrap is not installed here, and the sandbox is nothing without it: apt-get install bubblewrap'
   const absent = ['setpriv', 'prlimit', 'bash', 'find', 'chown'].find((name) => findProgram(name) === undefined)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
@@ -11,6 +12,7 @@ import { findEngine } from '../../src/executor/engine.ts'
 import { findProgram } from '../../src/executor/find-program.ts'
 import { hostPrograms, openTestEngine, testImage } from '../helpers/container-engine.ts'
 import { describeExecutor } from '../helpers/executor-suite.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
 import { startExecution } from '../helpers/start-execution.ts'
 
@@ -45,6 +47,17 @@ if (typeof engine === 'string') {
   test('an image that is not here is errored, with the command that gets it', async () => {
     const { verdict, reason } = await runScript(executor, 'true', { ...given, image: 'localhost/not-there:7' })
     expect({ verdict, reason }).toEqual({ verdict: 'errored', reason: expect.stringContaining('podman pull localhost/not-there:7') })
+  })
+
+  test('a registry that hangs holds a run no longer than its time, nor a cancelled one', async () => {
+    const registry = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    onTestFinished(() => void registry.close())
+    await once(registry, 'listening')
+    const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/hangs:1`
+    const fetching = openContainer({ ...engine.settings, pull: 'missing' })
+    expect(await runScript(fetching, 'true', { ...given, image, limits: { timeout: 700, grace: 100 } })).toMatchObject({ verdict: 'timed-out', reason: expect.stringContaining(image) })
+    expect(await runScript(fetching, 'true', { ...given, image, signal: AbortSignal.timeout(500) })).toMatchObject({ verdict: 'cancelled' })
+    expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 
   test('a run without an image is errored', async () => {
@@ -113,11 +126,3 @@ test.runIf(process.getuid?.() === 0)('an engine that is not installed is errored
   expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install podman') })
   expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
