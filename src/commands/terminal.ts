@@ -25,7 +25,7 @@ export interface Cell {
 /** Prints rows as columns, each line behind `indent`. The last column is not padded. */
 export function printTable(rows: (string | Cell)[][], indent = ''): void {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: readableLine(cell) } : { ...cell, text: readableLine(cell.text) })))
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]!.text.length)))
+  const widths = (cells[0] ?? []).map((_, column) => cells.reduce((width, row) => Math.max(width, row[column]!.text.length), 0))
   for (const row of cells) {
     const line = row.map(({ text, style }, column) => {
       const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - text.length)

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { printTable } from '../../src/commands/terminal.ts'
 import { takeLock } from '../../src/disk/lock.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -30,6 +31,14 @@ test('queue shows what is claimed, waits and is bad', async () => {
   expect(stdout).not.toMatch(steering)
   const listed = JSON.parse((await runQuern(home, ['queue', '--json'])).stdout) as { state: string; request: { repository: string } }[]
   expect(listed.map(({ state, request }) => [state, request?.repository])).toEqual([['claimed', 'first'], ['waiting', 'second'], ['bad', undefined]])
+})
+
+test('200,000 rows are not too many for a table', () => {
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  onTestFinished(() => write.mockRestore())
+  printTable([...Array(200_000).fill(['a', 'b']), ['longer', 'b']])
+  expect(write).toHaveBeenCalledTimes(200_001)
+  expect(write.mock.calls[0]![0]).toBe('a       b\n')
 })
 
 test('builds shows what runs first, then the newest', async () => {

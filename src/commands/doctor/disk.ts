@@ -58,7 +58,8 @@ function checkSpace(home: string): Check {
 function checkClock(home: string): Check {
   const now = Date.now()
   const tick = orMissing(() => statSync(join(home, 'logs/tick')))?.mtimeMs ?? 0
-  const newest = Math.max(tick, ...(orMissing(() => readdirSync(join(home, 'queue'))) ?? []).map(secondOf).map((second) => second * 1000))
+  const entries = orMissing(() => readdirSync(join(home, 'queue'))) ?? []
+  const newest = entries.reduce((latest, name) => Math.max(latest, secondOf(name) * 1000), tick)
   if (now < Date.UTC(2024)) return wrong('clock', `it is ${new Date(now).toISOString()}`, 'set it: timedatectl set-ntp true')
   if (newest > now + 60_000) return warning('clock', `it is ${new Date(now).toISOString()}, but something here is from ${new Date(newest).toISOString()}`, 'set it: timedatectl set-ntp true')
   return ok('clock', new Date(now).toISOString())

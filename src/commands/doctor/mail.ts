@@ -28,8 +28,8 @@ function checkDead(home: string): Check {
 
 function checkWaiting(home: string): Check {
   const waiting = names(join(home, 'outbox')).filter((name) => /^\d+-/.test(name))
-  const since = waiting.map((name) => orMissing(() => statSync(join(home, 'outbox', name)))?.mtimeMs ?? Date.now())
-  const longest = Math.max(0, ...since.map((time) => Date.now() - time))
+  const now = Date.now()
+  const longest = waiting.reduce((most, name) => Math.max(most, now - (orMissing(() => statSync(join(home, 'outbox', name)))?.mtimeMs ?? now)), 0)
   if (longest < longWait) return ok('outbox', `${counted(waiting.length, 'report waits', 'reports wait')}`)
   return warning('outbox', `${counted(waiting.length, 'report waits', 'reports wait')}, the longest for ${duration(longest)}`, 'see why with: quern logs --builder')
 }
