@@ -65,7 +65,7 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
 
   async function publish(report: Report): Promise<Outcome> {
     const mail = report.payload as Mail
-    if (typeof mail !== 'object' || mail === null || !isMailbox(String(mail.to)) || (mail.cc !== undefined && !isMailbox(mail.cc))) return { kind: 'refused', reason: 'its receiver is no plain mail address' }
+    if (!isMail(mail)) return { kind: 'refused', reason: 'its receiver is no plain mail address, or it is no mail' }
     try {
       const { rejected } = await send(mail, join(builds, report.build))
       return rejected.includes(mail.to) ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
@@ -162,6 +162,11 @@ function withoutCredentials(text: string, url: string): string {
 /** Strangers choose the Message-IDs that are answered. */
 function messageId(id: string): string {
   return `<${readableLine(id).replace(/[<>\s]/g, '')}>`
+}
+
+function isMail(mail: Mail): boolean {
+  if (typeof mail !== 'object' || mail === null || (mail.cc !== undefined && !isMailbox(String(mail.cc)))) return false
+  return isMailbox(String(mail.to)) && [mail.subject, mail.text, mail.message_id].every((text) => typeof text === 'string')
 }
 
 interface SmtpError extends Error {

@@ -11,17 +11,16 @@
  * and the rename sends again (at least once), with the same Message-ID. Whoever delivers looks into sent/ and dead/
  * first, so a name that comes back into the outbox beside them sends nothing.
  */
-import { linkSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { linkSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import * as v from 'valibot'
 import { isCode, orMissing } from '../disk/read.ts'
 import { takeLock } from '../disk/lock.ts'
 import { makeDirectory, syncDirectory, writeAtomically } from '../disk/write.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { parseBuildName } from '../model/build.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Outcome, Publisher, Report } from './publisher.ts'
+import { readReport, readReports } from './report-file.ts'
 
 /** Reports that wait for their publisher, in `<home>/outbox/`. */
 export interface Outbox {
@@ -49,39 +48,16 @@ const longestWait = 4 * 60 * 60
 /** After so many reports in a row that a publisher put off, its others wait for the next tick: it is down, and each try may take a minute. */
 const patience = 3
 
-const reportSchema = v.object({
-  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,200}$/)),
-  publisher: v.string(),
-  build: v.pipe(v.string(), v.check((name) => parseBuildName(name) !== undefined && !name.startsWith('.'), 'expected <pipeline>/<number>')),
-  created: v.pipe(v.string(), v.isoTimestamp()),
-  payload: v.unknown(),
-})
-
 interface Waiting {
   name: string
   due: number
   key: string
 }
 
-/** Bytes. A mail's text is bounded far below; what is larger was not written by a build. */
-const largest = 4 * 1024 * 1024
-
 interface Round {
   publishers: Readonly<Record<string, Publisher>>
   now: number
   delivered: Delivered
-}
-
-/** Writes a report into its build so that it survives a power cut once this returns. */
-export function writeReport(buildDirectory: string, report: Report): void {
-  writeAtomically(join(makeDirectory(join(buildDirectory, 'reports')), `${report.id}.json`), `${JSON.stringify(report)}\n`, { durable: true })
-}
-
-/** The reports that a build wrote. */
-function readReports(buildDirectory: string): Report[] {
-  const directory = join(buildDirectory, 'reports')
-  const names = orMissing(() => readdirSync(directory)) ?? []
-  return names.filter((name) => /^[^.].*\.json$/.test(name)).map((name) => v.parse(reportSchema, JSON.parse(readFileSync(join(directory, name), 'utf8'))))
 }
 
 /** Opens the outbox of a home. Decisions about reports go to the ledger. */
@@ -131,7 +107,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
   }
 
   async function deliver(waiting: Waiting, { publishers, now }: Round): Promise<'sent' | 'later' | 'dead' | undefined> {
-    const report = readReport(waiting)
+    const report = readReport(join(directory, waiting.name))
     if (report === undefined) return undefined
     if (typeof report === 'string') return bury(waiting, report)
     if (isDone(report, waiting.key)) {
@@ -181,25 +157,11 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
   function groupByPublisher(waiting: Waiting[]): Waiting[][] {
     const groups = new Map<string, Waiting[]>()
     for (const one of waiting) {
-      const report = readReport(one)
+      const report = readReport(join(directory, one.name))
       const publisher = typeof report === 'object' ? report.publisher : ''
       groups.set(publisher, [...(groups.get(publisher) ?? []), one])
     }
     return [...groups.values()]
-  }
-
-  /** The report, why it cannot be read, or undefined where it is gone. */
-  function readReport({ name }: Waiting): Report | string | undefined {
-    const path = join(directory, name)
-    try {
-      const found = lstatSync(path)
-      if (!found.isFile()) return 'not a regular file'
-      if (found.size > largest) return `larger than ${largest} bytes`
-      return v.parse(reportSchema, JSON.parse(readFileSync(path, 'utf8')))
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined
-      return `unreadable: ${(error as Error).message}`
-    }
   }
 
   function due(now: number): Waiting[] {

@@ -26,6 +26,8 @@ export interface FailedRun {
   excerpt: Excerpt
   /** The whole log, gzipped, as a path in the build's directory; absent where the log is shown whole or is too large to send. */
   attachment?: string
+  /** Why the whole log is not attached though it is not shown whole: `is too large to attach`. */
+  notAttached?: string
 }
 
 /** Lines that a person takes in at a look: only longer output is opened by its first error. */
@@ -89,11 +91,11 @@ function runLine(run: RunResult, result: BuildResult): string {
   return `Run ${readableLine(run.name)} ${run.verdict} (rc ${returnCode(result, run)}):`
 }
 
-function outputOf({ run, excerpt, attachment }: FailedRun): string {
+function outputOf({ run, excerpt, notAttached }: FailedRun): string {
   const { digest, tail, leftOut, bytes } = excerpt
   const long = leftOut > 0 || tail.split('\n').length > oneLook
   const opening = long && digest !== undefined && !digest.guess ? `${firstError(digest)}\n\n` : ''
-  const sentence = leftOut > 0 ? `[${leftOut} of ${bytes} bytes of output are left out here. ${attachment === undefined ? 'The whole log is too large to attach: it is in the record of the build.' : 'The whole log is attached.'} Its end:]\n` : opening === '' ? '' : '[The whole output:]\n'
+  const sentence = leftOut > 0 ? `[${leftOut} of ${bytes} bytes of output are left out here. The whole log ${notAttached === undefined ? 'is attached.' : `${readableLine(notAttached)}: it is in the record of the build.`} Its end:]\n` : opening === '' ? '' : '[The whole output:]\n'
   const reason = run.reason === undefined ? '' : `${tail === '' ? '' : '\n'}[${readableLine(run.reason)}]`
   return opening + sentence + tail + reason
 }

@@ -6,10 +6,9 @@ import type { Mail } from '../model/mail.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
-import { readExcerpt } from './excerpt.ts'
+import { readRunExcerpt } from './run-excerpt.ts'
 import { failureMail, output, type FailedRun } from './failure-mail.ts'
 import { keepLog } from './keep-log.ts'
-import { testResultsDigest } from './test-results.ts'
 import { receiversOf, type MailBounds } from './receivers.ts'
 
 export interface MailSettings extends MailBounds {
@@ -69,17 +68,24 @@ async function readRuns(directory: string, runs: RunResult[]): Promise<FailedRun
 }
 
 async function readRun(directory: string, run: RunResult, { shown, room }: { shown: number; room: number }): Promise<FailedRun & { attached: number }> {
-  const log = join(directory, 'runs', directoryName(run.name), 'console.log')
+  const runDirectory = join(directory, 'runs', directoryName(run.name))
+  try {
+    const excerpt = await readRunExcerpt(runDirectory, shown)
+    return { run, excerpt, ...(excerpt.leftOut > 0 ? await attach(directory, run, room) : { attached: 0 }) }
+  } catch (error) {
+    const tail = `[reading ${join(runDirectory, 'console.log')} failed: ${(error as Error).message}]`
+    return { run, excerpt: { bytes: 0, digest: undefined, tail, leftOut: 0 }, attached: 0 }
+  }
+}
+
+/** Keeps the whole log beside the report. Where that fails, on a full disk, the mail goes without. */
+async function attach(directory: string, run: RunResult, room: number): Promise<{ attachment?: string; notAttached?: string; attached: number }> {
   const attachment = `reports/log-${createHash('sha256').update(run.name).digest('hex').slice(0, 16)}.gz`
   try {
-    const excerpt = await readExcerpt(log, shown)
-    if (excerpt.digest === undefined || excerpt.digest.guess || excerpt.digest.weak) excerpt.digest = (await testResultsDigest(join(directory, 'runs', directoryName(run.name), 'artifacts'))) ?? excerpt.digest
-    if (excerpt.leftOut === 0) return { run, excerpt, attached: 0 }
     makeDirectory(join(directory, 'reports'))
-    const attached = await keepLog(log, join(directory, attachment), room)
-    return attached === undefined ? { run, excerpt, attached: 0 } : { run, excerpt, attachment, attached }
+    const attached = await keepLog(join(directory, 'runs', directoryName(run.name), 'console.log'), join(directory, attachment), room)
+    return attached === undefined ? { notAttached: 'is too large to attach', attached: 0 } : { attachment, attached }
   } catch (error) {
-    const tail = `[reading ${log} failed: ${(error as Error).message}]`
-    return { run, excerpt: { bytes: 0, digest: undefined, tail, leftOut: 0 }, attached: 0 }
+    return { notAttached: `could not be attached (${(error as Error).message})`, attached: 0 }
   }
 }

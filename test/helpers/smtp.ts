@@ -80,7 +80,8 @@ function serverOptions({ recipient, data, hangs, tls, login }: SmtpBehaviour, ta
     },
     onAuth: (auth, _session, done) => {
       if (auth.username === login?.user && auth.password === login?.password) done(null, { user: auth.username })
-      else done(refusal(535))
+      // A server that is careless with what it was told.
+      else done(Object.assign(new Error(`no login for ${auth.username} with ${auth.password}`), { responseCode: 535 }))
     },
     onRcptTo: ({ address }, _session, done) => done(refusal(recipient?.(address))),
     onData: (stream, session, done) => {

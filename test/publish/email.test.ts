@@ -129,6 +129,11 @@ test.each(['a@b@c', 'ada@example.org\r\nRCPT TO:<x@y>', 'ada@example.org, bob@ex
   expect(smtp.connections()).toBe(0)
 })
 
+test.each([null, 'text', {}, { to: 'ada@example.org' }, { to: 'ada@example.org', subject: 1, text: 'x', message_id: 'x' }])('the payload %j is no mail', async (payload) => {
+  const report = { ...emailReport('acme~app/7', mail, new Date().toISOString()), payload }
+  expect(await openEmail({ url: 'smtp://127.0.0.1:9', from, builds: '/nowhere' }).publish(report)).toMatchObject({ kind: 'refused' })
+})
+
 test('the settings have sensible defaults and refuse what is no mailbox, list or URL', () => {
   const schema = v.object(mailEnvironment)
   expect(v.parse(schema, {})).toEqual({ CI_NAME: 'Quern', SMTP_URL: 'smtp://localhost:25', MAIL_FROM: undefined, MAIL_ADMIN: undefined, MAIL_ALLOW: [] })

@@ -1,8 +1,9 @@
 // Started by crash.test.ts, killed or hindered at some step: three reports are written, handed over and tried, twice.
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { openOutbox, writeReport } from '../../src/publish/outbox.ts'
+import { openOutbox } from '../../src/publish/outbox.ts'
 import type { Outcome } from '../../src/publish/publisher.ts'
+import { writeReport } from '../../src/publish/report-file.ts'
 
 const [home = '', log = ''] = process.argv.slice(2)
 const build = join(home, 'builds/app/1')

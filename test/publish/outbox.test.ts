@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { takeLock } from '../../src/disk/lock.ts'
 import type { Decision } from '../../src/ledger/ledger.ts'
-import { openOutbox, writeReport, type Outbox } from '../../src/publish/outbox.ts'
+import { openOutbox, type Outbox } from '../../src/publish/outbox.ts'
 import type { Outcome, Publisher, Report } from '../../src/publish/publisher.ts'
+import { writeReport } from '../../src/publish/report-file.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const minute = 60_000
