@@ -5,6 +5,7 @@ import { CheckoutError, GitError } from './git-error.ts'
 import { lfsSettings } from './lfs.ts'
 import type { Mirror } from './mirror.ts'
 import type { Mirrors } from './mirrors.ts'
+import { readRemote } from './remote.ts'
 import { runGit } from './run-git.ts'
 import { readSubmodules } from './submodules.ts'
 import { writeRepository } from './write-repository.ts'
@@ -93,6 +94,8 @@ function makeEmpty(directory: string): void {
   if (!lstatSync(directory).isDirectory() || readdirSync(directory).length > 0) throw new CheckoutError(`checking out into ${directory}: expected an empty directory`)
 }
 
+/** A token goes to the server that it was given for, whatever repository a submodule names there. */
 function sameServer(url: string, other: string): boolean {
-  return url.startsWith('https://') && other.startsWith('https://') && new URL(url).origin === new URL(other).origin
+  const { origin } = readRemote(url)
+  return origin !== undefined && origin === readRemote(other).origin
 }

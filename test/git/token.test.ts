@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkOut } from '../../src/git/check-out.ts'
 import { cloneToken } from '../../src/git/clone-token.ts'
+import { gitWords } from '../../src/git/git-error.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitHttp } from '../helpers/git-http.ts'
@@ -58,22 +59,31 @@ test('a server that redirects elsewhere does not carry the token along', async (
   expect(elsewhere.credentials.filter((sent) => sent !== undefined)).toEqual([])
 })
 
-test('a submodule of an untrusted request is fetched without the token', async () => {
-  const secret = gitRepo()
-  const secretCommit = secret.commit({ 'secret.txt': 'x' })
+test('a submodule on the same server is fetched by the token, for an untrusted request without it', async () => {
+  const inner = gitRepo()
+  const innerCommit = inner.commit({ 'inner.txt': 'x' })
   const repo = gitRepo()
   const server = await gitHttp(dirname(repo.path), { password: token })
-  repo.commit({ '.gitmodules': `[submodule "m"]\n\tpath = m\n\turl = ../${basename(secret.path)}/.git\n` })
-  repo.git('update-index', '--add', '--cacheinfo', `160000,${secretCommit},m`)
+  repo.commit({ '.gitmodules': `[submodule "m"]\n\tpath = m\n\turl = ../${basename(inner.path)}/.git\n` })
+  repo.git('update-index', '--add', '--cacheinfo', `160000,${innerCommit},m`)
   repo.git('commit', '--quiet', '--message', 'Add m')
   const commit = repo.git('rev-parse', 'HEAD')
   const mirrors = openMirrors(tempDir(), { env })
   const mirror = await mirrors.fetchMirror(`${server.url}/${basename(repo.path)}/`, { commit, token })
   const trusted = join(tempDir(), 'trusted')
-  // The test's server speaks http, to which no token is carried over from a parent; so the mirror is filled by hand first.
-  await mirrors.fetchMirror(`${server.url}/${basename(secret.path)}/.git`, { token })
-  await expect(checkOut({ mirrors, mirror, commit, directory: trusted, trusted: false, token })).rejects.toThrow(/submodule m of .*without credentials/)
-  expect(readdirSync(join(trusted, 'm'))).toEqual([])
+  await checkOut({ mirrors, mirror, commit, directory: trusted, trusted: true, token })
+  expect(readdirSync(join(trusted, 'm'))).toContain('inner.txt')
+  // Although its mirror is there now.
+  const untrusted = join(tempDir(), 'untrusted')
+  await expect(checkOut({ mirrors, mirror, commit, directory: untrusted, trusted: false, token })).rejects.toThrow(/submodule m of .*without credentials/)
+  expect(readdirSync(join(untrusted, 'm'))).toEqual([])
+})
+
+test('what git says is repeated readable, without the token, credentials in addresses, or progress', () => {
+  const said = `Cloning into 'x'...\nfatal: \u001b[31munable\u001b[0m to access 'https://me:pw@h.example/${token}/'\nremote: ${'long '.repeat(500)}end\n`
+  const words = gitWords(said, token)
+  expect(words).toMatch(/^fatal: unable to access 'https:\/\/\*\*\*@h\.example\/\*\*\*\/'; remote: long .*end$/)
+  expect(words.length).toBeLessThan(600)
 })
 
 test('the token is for its own host over https alone', () => {
