@@ -32,7 +32,7 @@ export async function readExcerpt(path: string, limit: number): Promise<Excerpt>
     }
     const cut = Math.max(0, bytes - limit)
     // An even number of bytes before it keeps the characters of UTF-16 whole.
-    const start = cut + (cut % 2)
+    const start = Math.min(cut + (cut % 2), bytes)
     const end = Buffer.alloc(bytes - start)
     await file.read(end, 0, end.length, start)
     const whole = start === 0 ? end : end.subarray(firstWhole(end))
