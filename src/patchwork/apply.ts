@@ -5,7 +5,7 @@ import { GitError } from '../git/git-error.ts'
 import type { Mirror } from '../git/mirror.ts'
 import type { Series } from '../model/request.ts'
 import type { PatchworkClient } from './client.ts'
-import { baseCommitOf, fetchMails, mailWithDiff, type Mails } from './mails.ts'
+import { baseCommitOf, fetchMails, holdsOnePatch, mailWithDiff, type Mails } from './mails.ts'
 import { seriesName } from './source-name.ts'
 
 export interface ApplyOptions {
@@ -78,6 +78,8 @@ interface Commit {
 
 async function applyAll(options: ApplyOptions, base: string, mails: Mails): Promise<{ commits: Commit[]; failed?: { id: number; n: number; reason: string } }> {
   const trees = openTrees(options)
+  const quick = await applyTogether(options, { trees, base, mails })
+  if (quick !== undefined) return { commits: quick }
   const commits: Commit[] = []
   let tree = await trees.open(base, 'touched')
   for (const { id, n } of options.series.patches) {
@@ -89,6 +91,23 @@ async function applyAll(options: ApplyOptions, base: string, mails: Mails): Prom
   }
   return { commits }
 }
+
+/**
+ * All mails by one git am, which is how most series apply. Undefined where one of them is refused, or where commits and
+ * patches could not be told to belong together: then each is applied by itself.
+ */
+async function applyTogether({ mirror, series, exclude = [], signal }: ApplyOptions, { trees, base, mails }: { trees: Trees; base: string; mails: Mails }): Promise<Commit[] | undefined> {
+  const inOrder = series.patches.map(({ id }) => mails.get(id)!)
+  if (!inOrder.every(holdsOnePatch)) return undefined
+  const tree = await trees.open(base, 'touched')
+  const result = await tree.apply(Buffer.concat(inOrder.flatMap((mail) => [mail, newline])), { doing: `applying series ${series.id} from ${series.server}`, exclude, signal })
+  if ('refused' in result) return undefined
+  const listed = await mirror.git(['rev-list', '--reverse', `${base}..${result.commit}`], { doing: 'listing the applied commits', signal })
+  const commits = listed.split('\n').filter((line) => line !== '')
+  return commits.length === inOrder.length ? series.patches.map(({ id, n }, index) => ({ id, n, commit: commits[index]! })) : undefined
+}
+
+const newline = Buffer.from('\n')
 
 interface Trees {
   open(commit: string, files: 'touched' | 'all'): Promise<AmTree>

@@ -116,7 +116,7 @@ async function follow(address: URL, accept: string, server: string, request: Ret
   for (let hops = 0; hops <= redirectsFollowed; hops++) {
     const answer = await request({ method: 'GET', url, accept })
     if (answer.status < 300) return answer
-    const target = new URL(answer.headers.get('location') ?? '', url)
+    const target = new URL(answer.headers.location ?? '', url)
     if (target.origin !== new URL(server).origin) throw new PatchworkError(`GET ${url.href}: redirected to another server, ${target.origin}; set that address as the url of this source`, { status: answer.status })
     url = target
   }
@@ -128,13 +128,17 @@ async function follow(address: URL, accept: string, server: string, request: Ret
  * because the server builds links from the Host header, and a proxy may change that.
  */
 function nextPage(answer: Answer, server: string): URL | undefined {
-  const link = /<([^>]*)>\s*;\s*rel="next"/.exec(answer.headers.get('link') ?? '')?.[1]
+  const link = /<([^>]*)>\s*;\s*rel="next"/.exec(linkOf(answer))?.[1]
   if (link === undefined) return undefined
   const { pathname, search } = new URL(link, answer.url)
   const next = new URL(new URL(server).origin)
   next.pathname = pathname
   next.search = search
   return next
+}
+
+function linkOf({ headers }: Answer): string {
+  return [headers['link'] ?? ''].flat().join(', ')
 }
 
 function checked<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): v.InferOutput<Schema> {
@@ -150,7 +154,7 @@ function parseJson(answer: Answer, what: string): unknown {
     return JSON.parse(answer.body.toString('utf8'))
   } catch (error) {
     const start = answer.body.subarray(0, 200).toString('utf8').trim().split('\n')[0] ?? ''
-    throw new PatchworkError(`${what}: expected JSON, got ${answer.headers.get('content-type') ?? 'no content type'}: ${readableLine(start)}`, { status: answer.status, detail: 'not JSON', cause: error })
+    throw new PatchworkError(`${what}: expected JSON, got ${answer.headers['content-type'] ?? 'no content type'}: ${readableLine(start)}`, { status: answer.status, detail: 'not JSON', cause: error })
   }
 }
 

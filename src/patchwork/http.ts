@@ -1,3 +1,5 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readableLine } from '../model/readable.ts'
 
@@ -44,22 +46,31 @@ export interface Call {
 
 export interface Answer {
   status: number
-  headers: Headers
+  headers: IncomingHttpHeaders
   body: Buffer
   url: URL
+}
+
+interface Agents {
+  http: HttpAgent
+  https: HttpsAgent
 }
 
 /** Seconds that a request waits at most because the server asked for it; longer wishes are handed to the caller. */
 const longestWait = 30
 
-/** Makes requests to one server: one after the other at a bounded pace, each bounded in time and size. */
+/** Makes requests to one server at a bounded pace, each bounded in time and size. */
 export function openHttp(options: HttpOptions): (call: Call) => Promise<Answer> {
   let next = 0
+  const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
   return async function request(call) {
     for (let attempt = 1; ; attempt++) {
-      next = await inTurn(next, options.interval)
+      const now = Date.now()
+      const start = Math.max(now, next)
+      next = start + options.interval
+      if (start > now) await sleep(start - now)
       try {
-        return await requestOnce(call, options)
+        return await requestOnce(call, options, agents)
       } catch (error) {
         const wait = attempt < options.tries && call.method === 'GET' ? pause(error, options.backOff * 2 ** (attempt - 1)) : undefined
         if (wait === undefined) throw error
@@ -77,53 +88,61 @@ function pause(error: unknown, backOff: number): number | undefined {
   return error.retryAfter <= longestWait ? Math.max(error.retryAfter * 1000, backOff) : undefined
 }
 
-async function inTurn(next: number, interval: number): Promise<number> {
-  const now = Date.now()
-  if (next > now) await sleep(next - now)
-  return Math.max(now, next) + interval
-}
-
-async function requestOnce(call: Call, { userAgent, timeout, maxBytes }: HttpOptions): Promise<Answer> {
+async function requestOnce(call: Call, options: HttpOptions, agent: Agents): Promise<Answer> {
   const what = `${call.method} ${call.url.href}`
-  const headers: Record<string, string> = { accept: call.accept, 'user-agent': userAgent }
-  if (call.token !== undefined) headers['authorization'] = `Token ${call.token}`
-  if (call.json !== undefined) headers['content-type'] = 'application/json'
-  const init: RequestInit = { method: call.method, headers, redirect: 'manual', signal: AbortSignal.timeout(timeout) }
-  if (call.json !== undefined) init.body = JSON.stringify(call.json)
-  try {
-    const response = await fetch(call.url, init)
-    const body = await readBody(response, maxBytes, what)
-    if (response.status >= 200 && response.status < 300) return { status: response.status, headers: response.headers, body, url: call.url }
-    if (response.status >= 300 && response.status < 400 && call.method === 'GET') return { status: response.status, headers: response.headers, body, url: call.url }
-    throw refusal(what, response, body)
-  } catch (error) {
+  const { status, headers, body } = await exchange(call, options, agent).catch((error: unknown) => {
     if (error instanceof PatchworkError) throw error
-    throw new PatchworkError(`${what}: no answer: ${reasonOf(error, timeout)}`, { cause: error })
-  }
+    throw new PatchworkError(`${what}: no answer: ${(error as Error).message}`, { cause: error })
+  })
+  if (status >= 200 && status < (call.method === 'GET' ? 400 : 300)) return { status, headers, body, url: call.url }
+  throw refusal(what, { status, headers }, body)
 }
 
-async function readBody(response: Response, maxBytes: number, what: string): Promise<Buffer> {
-  if (response.body === null) return Buffer.alloc(0)
-  const parts: Uint8Array[] = []
+/** Node's own client: a kept connection costs half of what fetch costs, and a body can be bounded as it comes. */
+function exchange({ method, url, accept, token, json }: Call, { userAgent, timeout, maxBytes }: HttpOptions, agents: Agents): Promise<Omit<Answer, 'url'>> {
+  const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json))
+  const headers = {
+    accept,
+    'user-agent': userAgent,
+    ...(token !== undefined && { authorization: `Token ${token}` }),
+    ...(body !== undefined && { 'content-type': 'application/json', 'content-length': body.length }),
+  }
+  return new Promise((resolve, reject) => {
+    const [send, agent] = url.protocol === 'https:' ? [httpsRequest, agents.https] : [httpRequest, agents.http]
+    const request = send(url, { method, headers, agent })
+    const timer = setTimeout(() => request.destroy(new Error(`nothing within ${timeout / 1000} s`)), timeout)
+    request.on('close', () => clearTimeout(timer))
+    request.on('error', (error: NodeJS.ErrnoException) => reject(error.message === '' ? new Error(error.code ?? error.name, { cause: error }) : error))
+    request.on('response', (response) => collect(response, maxBytes, `${method} ${url.href}`).then(resolve, reject))
+    request.end(body)
+  })
+}
+
+function collect(response: IncomingMessage, maxBytes: number, what: string): Promise<Omit<Answer, 'url'>> {
+  const status = response.statusCode ?? 0
+  const parts: Buffer[] = []
   let size = 0
-  for await (const part of response.body as AsyncIterable<Uint8Array>) {
-    size += part.length
-    if (size > maxBytes) throw new PatchworkError(`${what}: the answer is longer than ${maxBytes} bytes`, { status: response.status, detail: 'answer too long' })
-    parts.push(part)
-  }
-  return Buffer.concat(parts, size)
+  return new Promise((resolve, reject) => {
+    response.on('data', (part: Buffer) => {
+      size += part.length
+      if (size > maxBytes) response.destroy(new PatchworkError(`${what}: the answer is longer than ${maxBytes} bytes`, { status, detail: 'answer too long' }))
+      else parts.push(part)
+    })
+    response.on('error', reject)
+    response.on('end', () => resolve({ status, headers: response.headers, body: Buffer.concat(parts, size) }))
+  })
 }
 
-function refusal(what: string, response: Response, body: Buffer): PatchworkError {
+function refusal(what: string, response: Pick<Answer, 'status' | 'headers'>, body: Buffer): PatchworkError {
   const detail = detailOf(response, body)
-  const retryAfter = secondsOf(response.headers.get('retry-after'))
+  const retryAfter = secondsOf(response.headers['retry-after'])
   return new PatchworkError(`${what}: ${response.status}${detail === '' ? '' : `: ${detail}`}`, { status: response.status, detail, retryAfter })
 }
 
 /** The server's words: the fields of a JSON answer, the title or the first line of an HTML one. */
-function detailOf(response: Response, body: Buffer): string {
+function detailOf({ status, headers }: Pick<Answer, 'status' | 'headers'>, body: Buffer): string {
   const text = body.subarray(0, 20_000).toString('utf8')
-  if (response.status >= 300 && response.status < 400) return `redirects to ${readableLine(response.headers.get('location') ?? 'nowhere')}`
+  if (status >= 300 && status < 400) return `redirects to ${readableLine(headers.location ?? 'nowhere')}`
   const json = parsed(text)
   const words = json === undefined ? htmlLine(text) : typeof json === 'object' && json !== null ? fieldsOf(json) : String(json)
   return readableLine(words).slice(0, 300)
@@ -148,15 +167,9 @@ function htmlLine(text: string): string {
 }
 
 /** Retry-After in seconds: a number, or a date (RFC 9110, 10.2.3). */
-function secondsOf(header: string | null): number | undefined {
-  if (header === null) return undefined
+function secondsOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
   if (/^\d+$/.test(header)) return Number(header)
   const date = Date.parse(header)
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000))
-}
-
-function reasonOf(error: unknown, timeout: number): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `nothing within ${timeout / 1000} s`
-  return error.cause instanceof Error ? error.cause.message || (error.cause as NodeJS.ErrnoException).code || error.message : error.message
 }

@@ -31,6 +31,12 @@ export function splitMbox(mbox: Buffer): Map<number, Buffer> {
   )
 }
 
+/** Whether git makes one commit of this mail: it is a single mail to git, too, and has a diff. */
+export function holdsOnePatch(mail: Buffer): boolean {
+  const text = mail.toString('latin1')
+  return text.match(/^From /gm)?.length === 1 && /^diff --git /m.test(text)
+}
+
 /** The commit that the sender says the series is based on: https://git-scm.com/docs/git-format-patch#_base_tree_information */
 export async function baseCommitOf(client: Reader, series: Series, mails: Mails): Promise<string | undefined> {
   const cover = series.cover === undefined ? '' : await client.cover(series.cover.id)

@@ -44,11 +44,15 @@ export interface Round extends Required<Pick<PollOptions, 'source' | 'client' | 
   /** The newest event's date on the server. */
   newest: string | undefined
   batch: Batch
+  /** Series that are being read before their turn comes. */
+  ahead: Map<number, Promise<SeriesAnswer | PatchworkError>>
 }
 
 /** Lines on their way to the journal: what they tell is being made durable, many at once. */
 interface Batch {
   lines: Promise<Line[]>[]
+  /** Entries that wait for others, to share their flushes to the disk. */
+  held: (() => void)[]
   series: Set<number>
   titles: Set<string>
 }
@@ -80,8 +84,25 @@ export function note({ batch }: Round, lines: Line[] | Promise<Line[]>, series: 
   if (title !== undefined) batch.titles.add(title)
 }
 
+/** Entries that are made durable at once: one by one takes ten times as long. */
+const shared = 64
+
+/** Resolves when enough entries are there to share the flushes to the disk, or no more come. */
+export function togetherWithOthers({ batch }: Round): Promise<void> {
+  const turn = new Promise<void>((resolve) => {
+    batch.held.push(resolve)
+  })
+  if (batch.held.length >= shared) release(batch)
+  return turn
+}
+
+function release(batch: Batch): void {
+  for (const resolve of batch.held.splice(0)) resolve()
+}
+
 /** Waits until everything on its way is durable, then remembers it. */
 export async function flush(round: Round): Promise<void> {
+  release(round.batch)
   const lines = (await Promise.all(round.batch.lines)).flat()
   round.batch = emptyBatch()
   round.journal.append(lines)
@@ -89,10 +110,26 @@ export async function flush(round: Round): Promise<void> {
 
 /** Nothing on its way. */
 export function emptyBatch(): Batch {
-  return { lines: [], series: new Set(), titles: new Set() }
+  return { lines: [], held: [], series: new Set(), titles: new Set() }
 }
 
-export async function readSeries({ client }: Round, id: number): Promise<SeriesAnswer | PatchworkError> {
+/** The series, or why it cannot be read now. @throws {PatchworkError} where the server wants to be left alone */
+export function readSeries(round: Round, id: number): Promise<SeriesAnswer | PatchworkError> {
+  const begun = round.ahead.get(id)
+  round.ahead.delete(id)
+  return begun ?? ask(round, id)
+}
+
+/** Begins to read a series that will be needed soon: the server answers while entries are written here. */
+export function readAhead(round: Round, id: number): void {
+  if (round.ahead.has(id)) return
+  const answer = ask(round, id)
+  // Its failure is told when its turn comes; until then it must not count as forgotten.
+  answer.catch(() => undefined)
+  round.ahead.set(id, answer)
+}
+
+async function ask({ client }: Round, id: number): Promise<SeriesAnswer | PatchworkError> {
   try {
     return await client.series(id)
   } catch (error) {

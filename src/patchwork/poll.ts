@@ -7,13 +7,16 @@ import type { EventCategory } from './client.ts'
 import { PatchworkError } from './http.ts'
 import { openJournal, type Line } from './journal.ts'
 import { lookAtOpen, scanAnnounced } from './open-series.ts'
-import { emptyBatch, flush, known, longPause, patience, type Polled, type PollOptions, type Round } from './poll-round.ts'
+import { emptyBatch, flush, known, longPause, patience, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
 import { minutesBefore } from './server-date.ts'
 import { sourceName } from './source-name.ts'
-import { takeEvent } from './take-series.ts'
+import { needsReading, takeEvent } from './take-series.ts'
 
 /** Minutes that are asked for once more: under parallel delivery an event can become visible after newer ones. */
 const overlap = 15
+
+/** Series that are read at once, at most; the source's pace holds for all of them. */
+const together = 4
 
 /** Minutes between two looks for series that never complete. */
 const scanEvery = 10
@@ -36,7 +39,7 @@ export async function poll(options: PollOptions): Promise<Polled> {
     const until = Number(readIfThere(pause) ?? 0)
     if (now() < until) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
     const journal = openJournal(join(directory, `${name}.jsonl`))
-    return await respectfully(pause, now, () => pollOnce({ ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch() }))
+    return await respectfully(pause, now, () => pollOnce({ ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch(), ahead: new Map() }))
   } finally {
     lock.release()
   }
@@ -96,8 +99,9 @@ function eventsOf({ client, journal, since }: Round, category: EventCategory): A
 /** Reads the series of the events one after the other, while entries of earlier ones are being made durable. */
 async function takeCompleted(round: Round, page: SeriesEvent[]): Promise<void> {
   let failures = 0
-  for (const event of page) {
-    if (isSeen(round, event)) continue
+  const news = page.filter((event) => !isSeen(round, event))
+  for (const [index, event] of news.entries()) {
+    for (const soon of news.slice(index, index + together)) if (needsReading(round, soon)) readAhead(round, soon.payload.series.id)
     round.polled.events += 1
     if (round.batch.series.has(event.payload.series.id)) await flush(round)
     const problem = await takeEvent(round, event)

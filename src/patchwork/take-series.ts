@@ -3,7 +3,7 @@ import { parseRequest, RequestError } from '../model/request.ts'
 import type { SeriesAnswer, SeriesEvent } from './answers.ts'
 import { PatchworkError } from './http.ts'
 import type { Line, SeriesState } from './journal.ts'
-import { decide, flush, isExpired, known, note, now, readSeries, settle, type Round } from './poll-round.ts'
+import { decide, flush, isExpired, known, note, now, readSeries, settle, togetherWithOthers, type Round } from './poll-round.ts'
 import { seriesRequest } from './series-request.ts'
 import { supersede } from './supersede.ts'
 import { missingParts, readTitle } from './title.ts'
@@ -27,6 +27,12 @@ export async function takeEvent(round: Round, event: SeriesEvent): Promise<Patch
   }
   await takeSeries(round, answer, event)
   return undefined
+}
+
+/** Whether the decision about an event takes more than is known here. */
+export function needsReading(round: Round, { date, payload }: SeriesEvent): boolean {
+  const before = round.journal.series(payload.series.id)
+  return !(before !== undefined && isSettled(before)) && !isExpired(round, date)
 }
 
 /** A late patch beyond the last one completes a series again: `[PATCH 4/3]`. What was tested stays tested. */
@@ -71,7 +77,7 @@ async function enqueue(round: Round, answer: SeriesAnswer, { title, event }: { t
   const fault = faultOf(requests)
   if (fault !== undefined) return settle(round, { id: answer.id, event, state: 'ignored', decision: 'ignored', reason: fault })
   const received = now(round)
-  const enqueued = Promise.all(requests.map((request) => queue.enqueue({ ...request, received })))
+  const enqueued = togetherWithOthers(round).then(() => Promise.all(requests.map((request) => queue.enqueue({ ...request, received }))))
   const line = enqueued.then((results): Line[] => {
     for (const [index, { entry, duplicate }] of results.entries()) {
       const { hook, delivery, repository, ref, commit_id } = requests[index]!
