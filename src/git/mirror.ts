@@ -33,7 +33,7 @@ export interface Commit {
   message: string
 }
 
-export interface Person {
+interface Person {
   name: string
   email: string
   /** ISO 8601 with the offset that git stored. */

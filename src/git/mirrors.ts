@@ -21,7 +21,7 @@ export interface Mirrors {
   fetchMirror(url: string, options?: FetchOptions): Promise<Mirror>
 }
 
-export interface FetchOptions {
+interface FetchOptions {
   /** Full id of the commit that must be there afterwards. */
   commit?: string
   /** Refs wanted besides all branches and tags, like `refs/pull/7/head`. */

@@ -1,5 +1,5 @@
 /** One place in a buffer that holds a form: bytes `start` to `end`, exclusive. */
-export interface Found {
+interface Found {
   start: number
   end: number
 }
