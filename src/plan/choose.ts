@@ -40,5 +40,11 @@ export async function settlePlan(request: Request, chosen: Choice, settings: Pla
 
 function choice(request: Request, pipeline: string, why: string): Choice {
   const job = /^job:(.+)$/s.exec(pipeline)?.[1]
-  return { pipeline, why, directory: job === undefined ? repositoryDirectory(request) : directoryName(job) }
+  return { pipeline, why, directory: job === undefined ? repositoryDirectory(request) : jobDirectory(job) }
+}
+
+/** `<group>~<job>`: safe whatever the name, and readable where that is. */
+function jobDirectory(job: string): string {
+  const joined = job.split('/').map(directoryName).join('~')
+  return joined.length <= 150 ? joined : directoryName(job)
 }

@@ -125,9 +125,9 @@ describe('needs', () => {
   test('bring the needed jobs into the same build, in order, each in the tree of the one before', async () => {
     const plan = await planned('x86/fate')
     expect(plan.runs).toMatchObject([
-      { name: 'x86/configure', needs: [], workspace: 'commit' },
-      { name: 'x86/make', needs: ['x86/configure'], workspace: { from: 'x86/configure' } },
-      { name: 'x86/fate', needs: ['x86/make'], workspace: { from: 'x86/make' }, timeout: 90, artifacts: ['tests/data/fate/*.err'] },
+      { name: 'configure', needs: [], workspace: 'commit' },
+      { name: 'make', needs: ['configure'], workspace: { from: 'configure' } },
+      { name: 'fate', needs: ['make'], workspace: { from: 'make' }, timeout: 90, artifacts: ['tests/data/fate/*.err'] },
     ])
     expect(plan.notify).toEqual(['fate@example.org'])
   })
@@ -136,14 +136,19 @@ describe('needs', () => {
     const runs: Request['runs'] = [{ params: { cc: 'gcc' } }, { params: { cc: 'clang' } }, { params: { cc: 'clang', threads: '2' } }]
     const plan = await planned('x86/fate', { runs })
     expect(plan.runs.map(({ name, needs }) => [name, needs])).toEqual([
-      ['x86/configure cc=gcc', []],
-      ['x86/make cc=gcc', ['x86/configure cc=gcc']],
-      ['x86/fate cc=gcc threads=3.10', ['x86/make cc=gcc']],
-      ['x86/configure cc=clang', []],
-      ['x86/make cc=clang', ['x86/configure cc=clang']],
-      ['x86/fate cc=clang threads=3.10', ['x86/make cc=clang']],
-      ['x86/fate cc=clang threads=2', ['x86/make cc=clang']],
+      ['configure cc=gcc', []],
+      ['make cc=gcc', ['configure cc=gcc']],
+      ['fate cc=gcc threads=3.10', ['make cc=gcc']],
+      ['configure cc=clang', []],
+      ['make cc=clang', ['configure cc=clang']],
+      ['fate cc=clang threads=3.10', ['make cc=clang']],
+      ['fate cc=clang threads=2', ['make cc=clang']],
     ])
+  })
+
+  test('keep the folders of jobs that would have one name', async () => {
+    const files = having({ 'a/build': 'script: ls\n', 'b/build': 'needs: [a/build]\nscript: ls\n' })
+    expect(names(await planned('b/build', {}, files))).toEqual(['a/build', 'b/build'])
   })
 
   test('run in the same container, or in all of them where the needing job has another', async () => {
@@ -304,7 +309,9 @@ describe('the pipeline', () => {
   })
 
   test('keeps its records in a directory of safe name', () => {
-    for (const job of ['x86/fate', '../../etc', 'x'.repeat(300), 'a b\nc', '.']) expect(choosePipeline(request({ pipeline: `job:${job}` })).directory).toMatch(/^[\w.~-]{1,80}$/)
+    for (const job of ['x86/fate', '../../etc', 'x'.repeat(300), 'y/'.repeat(150), 'a b\nc', '.']) expect(choosePipeline(request({ pipeline: `job:${job}` })).directory).toMatch(/^[\w.~-]{1,150}$/)
+    expect(choosePipeline(request({ pipeline: 'job:x86/fate' })).directory).toBe('x86~fate')
+    expect(choosePipeline(request({ pipeline: 'job:x86~fate' })).directory).not.toBe('x86~fate')
     expect(choosePipeline(request({ pipeline: 'job:x86/fate' })).directory).not.toBe(choosePipeline(request({ pipeline: 'job:x86-fate' })).directory)
   })
 
