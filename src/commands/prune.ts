@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { takeLock } from '../disk/lock.ts'
+import { pruneLedger } from '../ledger/prune-ledger.ts'
+import { buildName } from '../model/build.ts'
+import { directoryName } from '../model/names.ts'
+import { readJobDefinitions } from '../plan/read-job-definitions.ts'
+import { waitingReports } from '../publish/outbox.ts'
+import { pruneDecided } from '../queue/prune.ts'
+import { rebuildIndex } from '../record/build-index.ts'
+import { pruneRecords, type Pruned } from '../record/prune.ts'
+import type { RetentionRules } from '../record/retention.ts'
+import { openConfig, type QuernConfig } from './open-config.ts'
+import { openHome } from './open-home.ts'
+import { jobDefinitions } from './plan-settings.ts'
+import { printJson, printLine, printTable } from './terminal.ts'
+
+/** Days after which decisions and known deliveries are forgotten. */
+const remembered = 365
+
+export function define(command: Command): void {
+  command
+    .option('--dry-run', 'tell what would be removed, and remove nothing')
+    .option('--json', 'as JSON: a list of builds with their bytes')
+    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
+    .action((options: { dryRun?: boolean; json?: boolean }) => prune(options))
+}
+
+async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolean }): Promise<void> {
+  const config = await openConfig()
+  const now = Date.now()
+  const removed = pruneRecords(config.home, { rulesOf: await openRules(config), inUse: await buildsInUse(config.home), now, dryRun })
+  const before = now - remembered * 24 * 60 * 60 * 1000
+  const forgotten = pruneDecided(config.home, { before, dryRun })
+  pruneLedger(join(config.home, 'ledger'), { before, dryRun })
+  if (!dryRun && removed.length > 0) renewIndex(config.home)
+  if (json) printJson(removed)
+  else tell(removed, forgotten, dryRun)
+}
+
+/** A job definition's own rule wins; a removed definition leaves the rules of quern.yaml. */
+async function openRules({ home, structure: { retention } }: QuernConfig): Promise<(pipeline: string) => RetentionRules> {
+  const { definitions } = await readJobDefinitions(jobDefinitions(home))
+  const own = new Map(definitions.flatMap((job) => (job.retention === undefined ? [] : [[directoryName(job.name), { [job.retention.unit]: job.retention.value }] as const])))
+  const { pipelines, ...all } = retention
+  return (pipeline) => own.get(pipeline) ?? pipelines[pipeline] ?? all
+}
+
+/** A claimed entry may have a decided build that is not handed over yet; a report that waits reads its attachments there. */
+async function buildsInUse(home: string): Promise<Set<string>> {
+  const entries = await openHome().queue.list()
+  return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...waitingReports(home).map(({ build }) => build)])
+}
+
+/** A builder appends to the index, so it is made anew only while none is at work; lines of removed builds do no harm until then. */
+function renewIndex(home: string): void {
+  const lock = takeLock(join(home, 'queue/.lock'))
+  if (lock === undefined) return
+  try {
+    rebuildIndex(home)
+  } finally {
+    lock.release()
+  }
+}
+
+function tell(removed: Pruned[], forgotten: number, dryRun: boolean): void {
+  const would = dryRun ? 'Would remove' : 'Removed'
+  if (removed.length > 0) printTable([['BUILD', 'BYTES'], ...removed.map((build) => [buildName(build), String(build.bytes)])])
+  printLine(`${would} ${removed.length} builds, ${removed.reduce((sum, { bytes }) => sum + bytes, 0)} bytes, and ${forgotten} entries decided more than ${remembered} days ago.`)
+}

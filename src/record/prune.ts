@@ -1,0 +1,65 @@
+import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { orMissing, readIfThere } from '../disk/read.ts'
+import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
+import { isTerminal, type Status } from '../model/verdict.ts'
+import { pipelines } from './build-index.ts'
+import { retired, type Aged, type RetentionRules } from './retention.ts'
+
+/** A record that retention removes. */
+export interface Pruned extends BuildId {
+  bytes: number
+}
+
+/** What the name of a record begins with from the moment when it is removed: readers see all of a record or nothing. */
+const doomed = '.pruned-'
+
+/**
+ * Removes the records that retention does not keep, and returns them. Builds that have not ended stay, as do those that
+ * `inUse` names: their entries or reports still need them.
+ */
+export function pruneRecords(home: string, { rulesOf, inUse, now, dryRun }: { rulesOf: (pipeline: string) => RetentionRules; inUse: Set<string>; now: number; dryRun: boolean }): Pruned[] {
+  return pipelines(home).flatMap((pipeline) => {
+    const directory = join(home, 'builds', pipeline)
+    if (!dryRun) finishRemovals(directory)
+    const removed = retired(endedBuilds(directory), rulesOf(pipeline), now).filter(({ number }) => !inUse.has(buildName({ pipeline, number })))
+    if (!dryRun) for (const { number } of removed) remove(directory, String(number))
+    return removed.map(({ number, bytes }) => ({ pipeline, number, bytes }))
+  })
+}
+
+function endedBuilds(directory: string): Aged[] {
+  return readdirSync(directory)
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .flatMap((name) => {
+      const record = join(directory, name)
+      if (!isTerminal(readIfThere(join(record, 'status'))?.trim() as Status | undefined)) return []
+      return [{ number: Number(name), ended: endOf(record), bytes: bytesIn(record) }]
+    })
+}
+
+/** When the build ended; where the result cannot be read, when its record was last changed. */
+function endOf(record: string): number {
+  try {
+    return Date.parse((JSON.parse(readIfThere(join(record, 'result.json')) ?? '') as BuildResult).ended)
+  } catch {
+    return lstatSync(record).mtimeMs
+  }
+}
+
+/** Bytes of all files below, links not followed. */
+function bytesIn(directory: string): number {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + (orMissing(() => lstatSync(join(entry.parentPath, entry.name)).size) ?? 0), 0)
+}
+
+function remove(directory: string, name: string): void {
+  renameSync(join(directory, name), join(directory, `${doomed}${name}`))
+  rmSync(join(directory, `${doomed}${name}`), { recursive: true, force: true })
+}
+
+/** Of a prune that died. */
+function finishRemovals(directory: string): void {
+  for (const name of readdirSync(directory)) if (name.startsWith(doomed)) rmSync(join(directory, name), { recursive: true, force: true })
+}
