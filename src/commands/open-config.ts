@@ -9,6 +9,7 @@ import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
 import { planEnvironment } from '../plan/settings.ts'
 import { mailEnvironment } from '../publish/email.ts'
+import { retentionSchema } from '../record/retention.ts'
 import { grantsSchema } from '../secrets/granted-secrets.ts'
 import { secretsEnvironment } from '../secrets/settings.ts'
 import { hooksSchema, webhookEnvironment } from '../webhook/settings.ts'
@@ -29,6 +30,7 @@ export const configSchema = {
   /** Top keys of quern.yaml. */
   structure: {
     hooks: hooksSchema,
+    retention: retentionSchema,
     patchwork: patchworkSchema,
     grants: v.optional(v.strictObject({ ...planGrants, secrets: v.optional(grantsSchema, {}) }), {}),
   },

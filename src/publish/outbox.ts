@@ -60,6 +60,13 @@ interface Round {
   delivered: Delivered
 }
 
+/** The reports that wait; what cannot be read is left out. */
+export function waitingReports(home: string): Report[] {
+  const directory = join(home, 'outbox')
+  const names = (orMissing(() => readdirSync(directory)) ?? []).filter((name) => /^\d+-.*\.json$/.test(name))
+  return names.map((name) => readReport(join(directory, name))).filter((report) => typeof report === 'object')
+}
+
 /** Opens the outbox of a home. Decisions about reports go to the ledger. */
 export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox {
   const directory = makeDirectory(join(home, 'outbox'))

@@ -1,0 +1,75 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { retired } from '../../src/record/retention.ts'
+import { homeWithBuilds } from '../helpers/home-with-builds.ts'
+import { runQuern } from '../helpers/run-quern.ts'
+import { aRequest } from '../helpers/a-request.ts'
+
+const day = 24 * 60 * 60 * 1000
+
+test.each([
+  { rules: {}, kept: [1, 2, 3, 4] },
+  { rules: { days: 15 }, kept: [3, 4] },
+  { rules: { builds: 3 }, kept: [2, 3, 4] },
+  { rules: { mebibytes: 2 }, kept: [3, 4] },
+  { rules: { days: 35, builds: 2 }, kept: [3, 4] },
+  { rules: { days: 1, mebibytes: 1 }, kept: [4] },
+])('of builds that ended 40, 30, 10 and 5 days ago, a MiB each, $rules keeps $kept', ({ rules, kept }) => {
+  const builds = [40, 30, 10, 5].map((ago, index) => ({ number: index + 1, ended: -ago * day, bytes: 1024 ** 2 }))
+  const removed = retired(builds, rules, 0).map(({ number }) => number)
+  expect([1, 2, 3, 4].filter((number) => !removed.includes(number))).toEqual(kept)
+})
+
+async function aHomeWithOldBuilds(yaml: string) {
+  const home = homeWithBuilds()
+  for (const digit of ['1', '2', '3']) {
+    await home.accept(aRequest({ commit_id: digit.repeat(40), hook: 'amp_main', delivery: `delivery-${digit}` }))
+    await home.decide('passed')
+  }
+  writeFileSync(join(home.home, 'quern.yaml'), yaml)
+  writeFileSync(join(home.home, 'environment.sh'), '')
+  return home
+}
+
+test('records past their retention go, the newest and their numbers stay, and the index follows', async () => {
+  const { home, records } = await aHomeWithOldBuilds('retention: {days: 1}\n')
+  expect(await runQuern(home, ['prune', '--dry-run'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Would remove 2 builds') })
+  expect(readdirSync(join(home, 'builds/app'))).toHaveLength(3)
+  expect(JSON.parse((await runQuern(home, ['prune', '--json'])).stdout)).toMatchObject([{ pipeline: 'app', number: 2 }, { pipeline: 'app', number: 1 }])
+  expect(readdirSync(join(home, 'builds/app'))).toEqual(['3'])
+  expect(readFileSync(join(home, 'builds/index.jsonl'), 'utf8').trim().split('\n')).toHaveLength(1)
+  expect(records.reserve('app').number).toBe(4)
+})
+
+test('a build that has not ended stays, whatever its age, and so does one whose report waits', async () => {
+  const { home } = await aHomeWithOldBuilds('retention: {builds: 1}\n')
+  writeFileSync(join(home, 'builds/app/1/status'), 'RUNNING\n')
+  const report = { id: 'email-1', publisher: 'email', build: 'app/2', created: new Date().toISOString(), payload: {} }
+  mkdirSync(join(home, 'outbox'), { recursive: true })
+  writeFileSync(join(home, 'outbox/9999999999-key.json'), JSON.stringify(report))
+  await runQuern(home, ['prune'])
+  expect(readdirSync(join(home, 'builds/app')).toSorted()).toEqual(['1', '2', '3'])
+})
+
+test('a pipeline and a job definition may have rules of their own', async () => {
+  const { home } = await aHomeWithOldBuilds('retention: {days: 1, pipelines: {app: {builds: 2}}}\n')
+  await runQuern(home, ['prune'])
+  expect(readdirSync(join(home, 'builds/app')).toSorted()).toEqual(['2', '3'])
+  mkdirSync(join(home, 'job-defs'), { recursive: true })
+  writeFileSync(join(home, 'job-defs/app.yml'), 'script: echo\nretention: {unit: builds, value: 1}\n')
+  const { stderr } = await runQuern(home, ['prune'])
+  expect({ stderr, left: readdirSync(join(home, 'builds/app')) }).toEqual({ stderr: '', left: ['3'] })
+})
+
+test('an entry decided more than a year ago is forgotten with its delivery, a younger one is known', async () => {
+  const { home } = await aHomeWithOldBuilds('')
+  const [oldest] = readdirSync(join(home, 'ledger/done')).toSorted()
+  const then = new Date(Date.now() - 400 * day)
+  utimesSync(join(home, 'ledger/done', oldest!), then, then)
+  writeFileSync(join(home, 'ledger/2024-01-01.jsonl'), '{}\n')
+  await runQuern(home, ['prune'])
+  expect(readdirSync(join(home, 'ledger/done'))).toHaveLength(2)
+  expect(readdirSync(join(home, 'ledger/delivery'))).toHaveLength(2)
+  expect(existsSync(join(home, 'ledger/2024-01-01.jsonl'))).toBe(false)
+})
