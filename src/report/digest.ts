@@ -30,6 +30,9 @@ const most = 20
 /** Characters of a line that a digest shows. */
 const widest = 500
 
+/** Characters of different suspicious lines that are held against the rules: a log made to be slow costs seconds, not hours. */
+const mostEffort = 16 * 1024 * 1024
+
 /** Lines below an error in which it may say that it is tried again. */
 const patience = 5
 
@@ -57,6 +60,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
   const recent: Line[] = []
   const seen = new Set<Rule>()
   const dull = openMemory()
+  let effort = mostEffort
   const best: (Candidate | undefined)[] = []
   let open: Candidate[] = []
   let trace: Line | undefined
@@ -77,9 +81,11 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
     if (recent.length > most) recent.shift()
   }
 
-  function consider(line: Line): void {
+  function consider({ text: whole, number }: Line): void {
+    const line = { text: whole.slice(0, widest), number }
     noteStates(line.text)
     if (!suspicious.test(`\n${line.text}`) || dull.has(line.text)) return
+    if ((effort -= line.text.length) < 0) return
     const text = clean(line.text).replace(prefix, '')
     if (harmless.some((pattern) => pattern.test(text))) return dull.add(line.text)
     for (const rule of rules) {
