@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { takeLock } from '../disk/lock.ts'
 import { pruneLedger } from '../ledger/prune-ledger.ts'
 import { buildName } from '../model/build.ts'
-import { directoryName } from '../model/names.ts'
+import { jobDirectory } from '../model/names.ts'
 import { readJobDefinitions } from '../plan/read-job-definitions.ts'
 import { waitingReports } from '../publish/outbox.ts'
 import { pruneDecided } from '../queue/prune.ts'
@@ -41,7 +41,7 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
 /** A job definition's own rule wins; a removed definition leaves the rules of quern.yaml. */
 async function openRules({ home, structure: { retention } }: QuernConfig): Promise<(pipeline: string) => RetentionRules> {
   const { definitions } = await readJobDefinitions(jobDefinitions(home))
-  const own = new Map(definitions.flatMap((job) => (job.retention === undefined ? [] : [[directoryName(job.name), { [job.retention.unit]: job.retention.value }] as const])))
+  const own = new Map(definitions.flatMap((job) => (job.retention === undefined ? [] : [[jobDirectory(job.name), { [job.retention.unit]: job.retention.value }] as const])))
   const { pipelines, ...all } = retention
   return (pipeline) => own.get(pipeline) ?? pipelines[pipeline] ?? all
 }

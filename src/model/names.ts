@@ -17,3 +17,9 @@ export function directoryName(name: string): string {
 export function repositoryDirectory({ repository, full_name: fullName }: { repository: string; full_name?: string | undefined }): string {
   return fullName === undefined ? repository : fullName.replaceAll('/', '~')
 }
+
+/** The record's directory for a job definition: `<job>`, or `<group>~<job>`; safe whatever the name. */
+export function jobDirectory(job: string): string {
+  const joined = job.split('/').map(directoryName).join('~')
+  return joined.length <= 150 ? joined : directoryName(job)
+}

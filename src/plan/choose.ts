@@ -1,4 +1,4 @@
-import { directoryName, repositoryDirectory } from '../model/names.ts'
+import { jobDirectory, repositoryDirectory } from '../model/names.ts'
 import type { Request } from '../model/request.ts'
 import { planChunks } from './chunks.ts'
 import type { ChunkSettings } from './chunks.ts'
@@ -41,10 +41,4 @@ export async function settlePlan(request: Request, chosen: Choice, settings: Pla
 function choice(request: Request, pipeline: string, why: string): Choice {
   const job = /^job:(.+)$/s.exec(pipeline)?.[1]
   return { pipeline, why, directory: job === undefined ? repositoryDirectory(request) : jobDirectory(job) }
-}
-
-/** `<group>~<job>`: safe whatever the name, and readable where that is. */
-function jobDirectory(job: string): string {
-  const joined = job.split('/').map(directoryName).join('~')
-  return joined.length <= 150 ? joined : directoryName(job)
 }
