@@ -35,6 +35,7 @@ export async function planJob(request: Request, name: string, { choice, settings
   if (reason !== undefined) return { ignored: reason }
   const linked = linkRuns(job, settleChoices(job.definition, request.runs))
   nameRuns(linked)
+  for (const run of linked) requireServer(run, settings)
   const runs = [...servicesOf(linked, request, settings), ...linked.map((run) => settleRun(run, request, settings))]
   checkRuns(runs)
   return planOf(linked, { runs, choice, supersede: job.definition.supersede })
@@ -53,12 +54,16 @@ function notForUntrusted(job: LinkedJob, request: Request): string | undefined {
   return [...job.needs.values()].map((need) => notForUntrusted(need, request)).find((reason) => reason !== undefined)
 }
 
+/** @throws {PlanError} where the run asks for what this server does not grant or is not */
+function requireServer({ job: { definition }, container }: LinkedRun, { grants, hostTags }: JobPlanSettings): void {
+  requireEngineGrant(definition, grants)
+  requireMountGrants(definition, grants)
+  if (container !== undefined) requireHost(container, { job: definition, tags: hostTags })
+}
+
 function settleRun({ name, job, container, params, needs, workspace }: LinkedRun, request: Request, settings: JobPlanSettings): PlannedRun {
   const { definition } = job
   const trusted = isTrusted(request)
-  requireEngineGrant(definition, settings.grants)
-  requireMountGrants(definition, settings.grants)
-  if (container !== undefined) requireHost(container, { job: definition, tags: settings.hostTags })
   const executor = executorOf(definition, trusted)
   const env = { ...requestEnvironment(request, settings.clone), ...definition.env, ...params }
   return {
