@@ -226,12 +226,22 @@ attack('a mount that is read-only stays so, and git reads a mirror through it', 
 })
 
 attackOnRoot('an ordinary user\'s builder isolates in the same way', async () => {
-  const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; touch /usr/x 2>/dev/null || echo closed; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'while :; do echo x >> beats; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
+  const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; for d in / /usr /etc /dev /quern; do touch $d/x 2>/dev/null && echo open $d; done; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'while :; do echo x >> beats; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
   const ending = await startExecution('sandbox', execution, { uid: 65_534 }).ended
-  expect(ending).toMatchObject({ verdict: 'passed', output: '65534\nCapEff:\t0000000000000000\n0\nclosed\nno namespaces\n1\n' })
+  expect(ending).toMatchObject({ verdict: 'passed', output: '65534\nCapEff:\t0000000000000000\n0\nno namespaces\n1\n' })
   const before = readFileSync(join(execution.workspace, 'beats')).length
   await sleep(150)
   expect(readFileSync(join(execution.workspace, 'beats')).length).toBe(before)
+})
+
+attackOnRoot('an ordinary user\'s builder, which may make no control group, limits processes and memory too, and says what is weaker', async () => {
+  const script = `node -e "Buffer.alloc(600<<20,1);console.log('got all')" 2>/dev/null; sh -c 'for i in $(seq 60); do sleep 5 & done' 2>/dev/null; set -- /proc/[0-9]*; echo $#; exit 1`
+  const limits = { timeout: 10_000, grace: 200, processes: 40, memory: 512 * 1024 * 1024 }
+  const ending = await startExecution('sandbox', makeExecution(script, { limits }), { uid: 65_534 }).ended
+  expect(ending.verdict).toBe('failed')
+  expect(Number(ending.output)).toBeLessThanOrEqual(42)
+  expect(ending.output).not.toContain('got all')
+  expect(ending.notes?.join()).toContain('each process by itself')
 })
 
 const tunnel = existsSync('/dev/net/tun') && (statSync('/dev/net/tun').mode & 0o006) === 0o006
