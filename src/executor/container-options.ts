@@ -25,7 +25,7 @@ export function createOptions(engine: Engine, execution: Execution, luggage: str
     ...networkOptions(network, alias),
     ...(limits.memory === undefined ? [] : ['--memory', String(limits.memory), '--memory-swap', String(limits.memory)]),
     ...(limits.cpus === undefined ? [] : ['--cpus', String(limits.cpus)]),
-    '--pids-limit', String(limits.processes ?? 4096),
+    ...(limits.processes === undefined ? [] : ['--pids-limit', String(limits.processes)]),
     ...(limits.fileSize === undefined ? [] : ['--ulimit', `fsize=${limits.fileSize}:${limits.fileSize}`]),
     ...engine.createOptions,
   ]

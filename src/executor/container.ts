@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bounded } from './bounded.ts'
 import { serviceAddresses } from './build-network.ts'
 import { createOptions, homeInside } from './container-options.ts'
 import { containerName, isGone, removeContainer } from './containers.ts'
@@ -25,7 +26,8 @@ export interface ContainerSettings extends EngineSettings {
  */
 export function openContainer(settings: ContainerSettings): Executor {
   return {
-    execute: async (execution, signal) => {
+    execute: async (given, signal) => {
+      const execution = bounded(given)
       const engine = findEngine(settings)
       if (typeof engine === 'string') return { verdict: 'errored', reason: engine }
       if (execution.image === undefined) return { verdict: 'errored', reason: 'the run names no image, and a container needs one: give its job an image, or the executor sandbox' }

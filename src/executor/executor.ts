@@ -29,7 +29,10 @@ export interface Execution {
   image?: string
   /** The name by which others on a named network reach it. */
   alias?: string
-  /** Host directories visible inside, beside the workspace. */
+  /**
+   * Host directories visible inside, beside the workspace. What an isolating executor started by root is to write there
+   * must be writable for others: its runs have user ids of their own.
+   */
   mounts?: { from: string; to: string; readonly: boolean }[]
 }
 
@@ -41,12 +44,13 @@ export interface Execution {
  */
 export type Network = 'none' | 'host' | 'isolated' | { name: string }
 
+/** Where a limit is not given, the shell executor has none, and an isolating one that of `bounded`. */
 export interface Limits {
   /** Milliseconds. */
   timeout: number
   /** Milliseconds between SIGTERM and SIGKILL. */
   grace: number
-  /** Bytes of memory. */
+  /** Bytes of memory, for the whole run where a control group can hold it. */
   memory?: number
   processes?: number
   /** Bytes of one written file. */

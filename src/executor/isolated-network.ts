@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { orMissing } from '../disk/read.ts'
 import { findProgram } from './find-program.ts'
 import { send } from './processes.ts'
 
@@ -42,7 +43,10 @@ function pastaCommand(pasta: string): (pid: number) => string[] {
 
 async function connect([command, ...options]: string[], pid: number, mark: string): Promise<{ end(): void }> {
   const deadline = Date.now() + patience
-  await until(() => read(pid, 'comm') === 'sh\n', deadline)
+  // Before it is in a namespace of its own, this would connect the host to itself.
+  const waits = () => read(pid, 'comm') === 'sh\n' && ![undefined, networkOf('self')].includes(networkOf(pid))
+  await until(waits, deadline)
+  if (!waits()) throw new Error(`connecting the sandbox to the network: it had no network namespace after ${patience} ms`)
   const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe'] })
   let failure: string | undefined
   let complaint = ''
@@ -55,6 +59,11 @@ async function connect([command, ...options]: string[], pid: number, mark: strin
   if (failure === undefined && Date.now() < deadline) return { end }
   end()
   throw new Error(`connecting the sandbox to the network with ${command}: ${failure ?? `no route after ${patience} ms`}`)
+}
+
+/** The identity of a process's network namespace. */
+function networkOf(pid: number | 'self'): string | undefined {
+  return orMissing(() => readlinkSync(`/proc/${pid}/ns/net`))
 }
 
 async function until(met: () => boolean, deadline: number): Promise<void> {

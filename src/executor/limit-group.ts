@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import type { Limits } from './executor.ts'
 
-/** A control group that bounds a whole run. */
+/** A control group that bounds a whole run. The number of processes needs none: prlimit counts it for a run's own user. */
 export interface LimitGroup {
   /** `cgroup.procs` files that the first process writes itself into before it becomes the run. */
   entrances: string[]
@@ -15,11 +15,10 @@ export interface LimitGroup {
   remove(): void
 }
 
-export type Resource = 'memory' | 'processes' | 'cpus'
+export type Resource = 'memory' | 'cpus'
 
 const resources: { resource: Resource; v1: string; v2: string }[] = [
   { resource: 'memory', v1: 'memory', v2: 'memory' },
-  { resource: 'processes', v1: 'pids', v2: 'pids' },
   { resource: 'cpus', v1: 'cpu', v2: 'cpu' },
 ]
 
@@ -104,7 +103,6 @@ function makeIn(parents: string[], name: string): string | undefined {
 }
 
 function setLimit(path: string, resource: Resource, value: number): boolean {
-  if (resource === 'processes') return write(path, 'pids.max', String(value))
   if (resource === 'cpus') {
     if (write(path, 'cpu.max', `${Math.ceil(value * 100_000)} 100000`)) return true
     return write(path, 'cpu.cfs_period_us', '100000') && write(path, 'cpu.cfs_quota_us', String(Math.ceil(value * 100_000)))

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { bounded } from './bounded.ts'
 import type { Ending, Execution, Executor, Limits, Network } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { asStranger } from './hand-over.ts'
@@ -24,12 +25,13 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
   closeInherited()
   const places = hidden.map(realPath)
   return {
-    execute: async (execution, signal) => {
+    execute: async (given, signal) => {
+      const execution = bounded(given)
       const missing = missingForSandbox(execution.network)
       if (missing !== undefined) return { verdict: 'errored', reason: missing }
       if (signal.aborted) return { verdict: 'cancelled' }
       try {
-        const run = (uid: number) => inside({ execution, signal, hidden: places, uid })
+        const run = (uid: number) => inside({ execution, asked: given.limits, signal, hidden: places, uid })
         return isRoot() ? await asStranger(execution.workspace, run) : await run(process.getuid!())
       } catch (error) {
         return { verdict: 'errored', reason: (error as Error).message }
@@ -40,18 +42,20 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
 
 interface Inside {
   execution: Execution
+  /** The limits as they were given, of which a run is told when one is not held. */
+  asked: Limits
   signal: AbortSignal
   hidden: string[]
   uid: number
 }
 
-async function inside({ execution, signal, hidden, uid }: Inside): Promise<Ending> {
+async function inside({ execution, asked, signal, hidden, uid }: Inside): Promise<Ending> {
   const files = openSandboxFiles(execution, { uid, gid: isRoot() ? uid : process.getgid!() })
   const group = makeLimitGroup(execution.id, execution.limits)
   try {
     const network = execution.network === 'isolated' ? isolatedNetwork() : undefined
     const view = viewArguments({ execution, files, hidden })
-    const ending = await runTree(sandboxTree({ execution, view, files, group, network, uid }), execution, signal)
+    const ending = await runTree(sandboxTree({ execution, asked, view, files, group, network, uid }), execution, signal)
     return withRemedy(withReason(ending, group, execution.limits))
   } finally {
     for (const { descriptor } of files) closeSync(descriptor)
@@ -61,6 +65,7 @@ async function inside({ execution, signal, hidden, uid }: Inside): Promise<Endin
 
 interface Parts {
   execution: Execution
+  asked: Limits
   view: string[]
   files: SandboxFile[]
   group: LimitGroup | undefined
@@ -69,18 +74,18 @@ interface Parts {
 }
 
 /** From outside in: join the control groups, wait for the network, make the sandbox, drop to the run's user, take its environment, limit, run. */
-function sandboxTree({ execution, view, files, group, network, uid }: Parts): Tree {
+function sandboxTree({ execution, asked, view, files, group, network, uid }: Parts): Tree {
   const { id, limits } = execution
   const shell = findProgram('sh') ?? '/bin/sh'
   const join = group === undefined ? [] : [shell, '-c', 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"', 'sh', ...group.entrances, '--']
   const bubblewrap = [findProgram('bwrap')!, ...namespaceArguments(execution), ...view, '--']
-  const start = [shell, '-c', `. ${environmentPath}; exec "$@" 2>&1`, 'sh', ...limiter(limits, group), findProgram('bash')!, scriptPath]
+  const start = [shell, '-c', `. ${environmentPath}; exec "$@" 2>&1`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
   return {
     command: [...join, ...(network?.prefix ?? []), ...bubblewrap, ...dropping(uid), ...start],
     directory: '/',
     env: { PATH: '/usr/bin:/bin', QUERN_RUN: id },
     holders: 2,
-    notes: notHeld(limits, group),
+    notes: notHeld(asked, group),
     files: files.map(({ descriptor }) => descriptor),
     ...(network && { prepare: (pid: number) => network.connect(pid, id) }),
   }
@@ -102,10 +107,11 @@ function dropping(uid: number): string[] {
   return [findProgram('setpriv')!, '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all']
 }
 
-function limiter({ memory, processes, fileSize }: Limits, group: LimitGroup | undefined): string[] {
+/** The memory of each process is limited only where that was asked for: an address sanitizer, for one, reserves terabytes. */
+function limiter(memory: number | undefined, { processes, fileSize }: Limits, group: LimitGroup | undefined): string[] {
   const options = [
     ...(memory !== undefined && !group?.holds.has('memory') ? [`--data=${memory}`] : []),
-    // Counted for the run's own user id, or in its own user namespace; also where a control group holds it, as a second fence.
+    // Counted for the run's own user id, or in its own user namespace.
     ...(processes === undefined ? [] : [`--nproc=${processes}`]),
     ...(fileSize === undefined ? [] : [`--fsize=${fileSize}`]),
   ]
