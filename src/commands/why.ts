@@ -20,8 +20,9 @@ export function define(command: Command): void {
 async function why(words: string, { json }: { json?: boolean }): Promise<void> {
   const home = openHome()
   const build = buildNamed(home, words)
-  const key = build === undefined ? (/[/]/.test(words) ? basename(words) : words) : buildName(build)
-  const events = await eventsAbout(home, key)
+  // A path to an entry's file will do; deliveries of Patchwork hold slashes themselves.
+  const named = await eventsAbout(home, build === undefined ? words : buildName(build))
+  const events = named.length === 0 && words.includes('/') ? await eventsAbout(home, basename(words)) : named
   if (events.length === 0) {
     throw new UserError(`nothing was decided about ${readableLine(words)}: no delivery that names it was accepted or ignored. One with a wrong signature is only in the log: quern logs --receiver`)
   }

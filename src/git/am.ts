@@ -11,7 +11,7 @@ export interface AmTree {
   apply(mail: Uint8Array, options: AmOptions): Promise<{ commit: string } | { refused: string }>
 }
 
-export interface AmOptions {
+interface AmOptions {
   /** What is being done, for the error. */
   doing: string
   /** Paths and globs whose changes are left out. */

@@ -47,7 +47,7 @@ export type PatchAnswer = v.InferOutput<typeof patchAnswerSchema>
 
 export const coverAnswerSchema = v.object({ id, content: v.nullable(v.string()) })
 
-export const checkStates = ['pending', 'success', 'warning', 'fail'] as const
+const checkStates = ['pending', 'success', 'warning', 'fail'] as const
 export type CheckState = (typeof checkStates)[number]
 
 export const checkAnswerSchema = v.object({

@@ -42,7 +42,7 @@ export interface PatchworkClient {
 
 export type EventCategory = 'series-completed' | 'series-created'
 
-export interface NewCheck {
+interface NewCheck {
   state: CheckState
   context: string
   description: string

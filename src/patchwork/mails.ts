@@ -21,7 +21,7 @@ export async function fetchMails(client: Reader, { id, patches }: Series): Promi
 }
 
 /** The mails of an mbox as Patchwork writes it, by the header X-Patchwork-Id. */
-export function splitMbox(mbox: Buffer): Map<number, Buffer> {
+function splitMbox(mbox: Buffer): Map<number, Buffer> {
   const mails = mbox.toString('latin1').split(/^(?=From patchwork \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n)/m)
   return new Map(
     mails.flatMap((mail) => {

@@ -51,7 +51,7 @@ function deliveryOf({ server, id, version }: Series, pipeline: string): string {
 }
 
 /** The tree's last part, as the record's directories are named. */
-export function repositoryName({ tree, project }: Pick<PatchworkSource, 'tree' | 'project'>): string {
+function repositoryName({ tree, project }: Pick<PatchworkSource, 'tree' | 'project'>): string {
   const name = tree.replace(/\/+$/, '').split(/[/:]/).at(-1)!.replace(/\.git$/, '').replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^-+/, '').slice(0, 100)
   return /^\.*$/.test(name) ? project : name
 }

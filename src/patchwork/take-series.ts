@@ -84,6 +84,7 @@ async function enqueue(round: Round, answer: SeriesAnswer, { title, event }: { t
       const reason = duplicate ? 'it was queued before' : `series ${answer.id} is complete`
       round.ledger.decide({ decision: duplicate ? 'duplicate' : 'queued', reason, event: 'series-completed', entry, hook, delivery, repository, ref, commit_id })
     }
+    decide(round, { decision: 'queued', reason: `the series is complete: ${results.map(({ entry }) => entry).join(', ')}`, event: 'series-completed' }, answer.id)
     const entries = Object.fromEntries(results.map(({ entry }, index) => [source.pipelines[index]!, entry]))
     return [{ at: received, ...(event && { event: known(event) }), series: answer.id, state: 'queued', version: answer.version, ...(title !== undefined && { title }), entries, patches: answer.patches.length }]
   })

@@ -47,10 +47,15 @@ export function checkReport(build: string, check: PatchworkCheck, created: strin
   return { id: `patchwork-${key}`, publisher: 'patchwork-check', build, created, payload: check }
 }
 
-/** A stable slug from the names of what it tells about: `make fate`, `x86` → `make_fate_x86`. */
+/** A stable slug from the names of what it tells about: `make fate`, `x86` → `make_fate_x86`. Names that differ only in other characters give the same. */
 export function checkContext(...names: string[]): string {
   const slug = names.join('_').replace(/[^A-Za-z0-9_-]+/g, '_').replace(/^_+|_+$/g, '') || 'quern'
   return slug.length <= 100 ? slug : `${slug.slice(0, 80)}_${createHash('sha256').update(slug).digest('hex').slice(0, 12)}`
+}
+
+/** The context of a job's check, its folder last: `x86/make_fate` → `make_fate_x86`, as FFmpeg names them. */
+export function jobContext(job: string): string {
+  return checkContext(...job.split('/').toReversed())
 }
 
 /** What a check says: one line, and the excerpt below it where it fits. */

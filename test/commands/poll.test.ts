@@ -32,6 +32,16 @@ test('under cron it says nothing, queues what is complete at the tip of the bran
   expect(request).toMatchObject({ repository: 'mini.bundle', commit_id: 'db91e083bcfc7643c5c1d3ea3983474132b8523a', trusted: false, series: { id } })
 })
 
+test('quern why tells what became of a series, by its number and by its delivery', async () => {
+  const { poll, fake, home } = await homeWithPatchwork()
+  await poll()
+  const { id } = fake.addSeries({ patches: [{ name: 'area: do it', mail: 'Subject: area: do it\n\nText.\n\ndiff --git a/a b/a\n' }] })
+  await poll()
+  const { host } = new URL(fake.url)
+
+  for (const name of [`${host}/${id}`, `${host}/${id}/1/chunks`]) expect(await runQuern(home, ['why', name])).toMatchObject({ code: 0, stdout: expect.stringContaining('queued') })
+})
+
 test('--since goes back', async () => {
   const { poll, list } = await homeWithPatchwork()
 

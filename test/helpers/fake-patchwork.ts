@@ -59,7 +59,7 @@ interface FakeCheck {
 }
 
 /** A mail that a test puts into a series. */
-export interface FakePatch {
+interface FakePatch {
   /** As the server shows it: `[v2,1/3] libmini: add it`. */
   name: string
   /** The mail as `git format-patch` wrote it. */
@@ -67,7 +67,7 @@ export interface FakePatch {
   msgid?: string
 }
 
-export interface NewSeries {
+interface NewSeries {
   name?: string | null
   version?: number
   submitter?: { name: string | null; email: string }
@@ -83,7 +83,7 @@ export interface NewSeries {
 }
 
 /** How the next requests that match are answered instead. */
-export interface Trouble {
+interface Trouble {
   match: RegExp
   times: number
   status: number

@@ -19,7 +19,7 @@ const calls = 'write,writeFile,appendFile,fsync,link,rename,unlink,rm'
 
 test('killed at any call to the file system, a poll loses no series, queues none twice, and ends what is outdated', async () => {
   const directory = memoryDir()
-  const program = bundle('test/patchwork/killed-poll.ts', directory)
+  const program = bundle('test/patchwork/killed-poll-program.ts', directory)
   let faults = 0
   for (let at = 1, ended = false; !ended; at += 2) {
     const rounds = await Promise.all([at, at + 1].map((step) => disturbAt(step, 'KILL', program, join(directory, `killed-${step}`))))
@@ -33,7 +33,7 @@ test('killed at any call to the file system, a poll loses no series, queues none
 
 test.each(['ENOSPC', 'EIO'])('%s at any call loses and doubles nothing either', async (error) => {
   const directory = memoryDir()
-  const program = bundle('test/patchwork/killed-poll.ts', directory)
+  const program = bundle('test/patchwork/killed-poll-program.ts', directory)
   for (let at = 1; at <= 31; at += 10) await Promise.all([at, at + 5].map((step) => disturbAt(step, error, program, join(directory, `${step}`))))
 })
 

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { openPatchwork } from '../../src/patchwork/client.ts'
-import { checkContext, checkDescription, checkReport, checkTargetUrl, openPatchworkChecks, type PatchworkCheck } from '../../src/publish/patchwork-check.ts'
+import { checkContext, checkDescription, checkReport, checkTargetUrl, jobContext, openPatchworkChecks, type PatchworkCheck } from '../../src/publish/patchwork-check.ts'
 import type { Publisher } from '../../src/publish/publisher.ts'
 import { inactiveToken, maintainerToken, startFakePatchwork, strangerToken, type FakePatchwork } from '../helpers/fake-patchwork.ts'
 
@@ -138,6 +138,8 @@ test('a pending check and its result are two reports, the same one twice is one'
 
 test('contexts are slugs', () => {
   expect(checkContext('make fate', 'x86')).toBe('make_fate_x86')
+  expect(jobContext('x86/make_fate')).toBe('make_fate_x86')
+  expect(jobContext('make')).toBe('make')
   expect(checkContext('job/ü: $(x)')).toMatch(/^[A-Za-z0-9_-]+$/)
   expect(checkContext('日本')).toBe('quern')
   expect(checkContext('a'.repeat(300)).length).toBeLessThanOrEqual(100)
