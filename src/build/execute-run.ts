@@ -19,8 +19,8 @@ interface Surroundings {
 
 /** Executes one run when its turn has come and a slot is free. What goes wrong on our side is `errored`. */
 export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings: Surroundings): Promise<RunResult> {
-  const { workshop, takeSlot, stop, record } = attempt
-  const endTurn = run.group === undefined ? () => {} : await workshop.turns.wait(run.group)
+  const { takeSlot, stop, record } = attempt
+  const endTurns = await takeTurns(attempt, run)
   const giveSlot = await takeSlot()
   try {
     if (stop.signal.aborted) return { name: run.name, verdict: 'cancelled' }
@@ -32,8 +32,16 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), started, ended: new Date().toISOString() }
   } finally {
     giveSlot()
-    endTurn()
+    endTurns()
   }
+}
+
+/** Runs of one group go one after the other, over all builds, and so do those that take over one tree. */
+async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise<() => void> {
+  const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${run.workspace.from}`] : [])]
+  const ends: (() => void)[] = []
+  for (const key of keys) ends.push(await workshop.turns.wait(key))
+  return () => ends.forEach((end) => end())
 }
 
 async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kept }: Surroundings & { kept: RunRecord }): Promise<Ending> {
@@ -44,7 +52,7 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
     const disclosed = await settled.disclose(run)
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
     const executor = await workshop.executor(run.executor)
-    const ending = await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, output }), stop.signal))
+    const ending = await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, kept, output }), stop.signal))
     return await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
   } catch (error) {
     workshop.log.error({ err: error, build: buildName(claim.build), run: run.name }, 'the run errored')
@@ -57,15 +65,15 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
 
 /** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */
 async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { ending, place, hidden, kept, log }: { ending: Ending; place: Place; hidden: string[]; kept: RunRecord; log: ConsoleLog }): Promise<Ending> {
-  const archive = join(place.workspace, 'archive')
-  if (run.artifacts.length === 0 && (run.archive === false || isEmpty(archive))) return ending
+  const { tree, archive } = place
+  if (run.artifacts.length === 0 && (archive === undefined || isEmpty(archive))) return ending
   const { keepArtifacts, ArtifactError } = await import('../record/artifacts.ts')
   const { maskText } = await import('../secrets/mask.ts')
   try {
     const artifacts = await keepArtifacts(kept.directory, {
-      tree: place.tree,
+      tree,
       globs: run.artifacts,
-      archive: run.archive === false ? undefined : archive,
+      archive,
       limit: workshop.artifactLimit,
       shown: (path) => maskText(path, hidden),
     })
@@ -97,11 +105,12 @@ interface Means {
   place: Place
   disclosed: Disclosed
   settled: Settled
+  kept: RunRecord
   output: Execution['output']
 }
 
-function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, disclosed, settled, output }: Means): Execution {
-  const script = join(place.directory, 'script')
+function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, disclosed, settled, kept, output }: Means): Execution {
+  const script = join(kept.directory, 'script')
   writeFileSync(script, run.script)
   const { memory, cpus, image, mounts = [] } = run
   return {
@@ -109,7 +118,7 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
     script,
     workspace: place.workspace,
     start: place.tree,
-    env: { ...workshop.world, TMPDIR: join(place.workspace, 'tmp'), ARCHIVE_ROOT: join(place.workspace, 'archive'), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
+    env: { ...workshop.world, TMPDIR: place.temporary, ...(place.archive !== undefined && { ARCHIVE_ROOT: place.archive }), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
     network: !run.network ? 'none' : isTrusted(settled.request) ? 'host' : 'isolated',

@@ -7,7 +7,7 @@ import type { Mount, Settled } from './workshop.ts'
 
 /** The directories in which the runs of a build work. */
 export interface Trees {
-  /** Makes what a run works in: its tree, as its plan says, `tmp` and `archive`. */
+  /** Makes what a run works in: its tree, as its plan says, and what else `Place` names. */
   prepare(run: PlannedRun): Promise<Place>
   /** Removes what no later run wants. */
   leave(run: PlannedRun): Promise<void>
@@ -15,11 +15,12 @@ export interface Trees {
 }
 
 export interface Place {
-  /** Holds the script, which the job may not change. */
-  directory: string
-  /** What the job may write: its tree, `tmp` and `archive`. */
+  /** What the job may write: all of the following. */
   workspace: string
   tree: string
+  temporary: string
+  /** $ARCHIVE_ROOT; undefined where the job keeps none. */
+  archive: string | undefined
   /** What a job must see besides its workspace. */
   mounts: Mount[]
 }
@@ -34,18 +35,17 @@ export function openTrees({ workshop, claim }: Attempt, { plan, checkOut }: Sett
     return checkOut(tree)
   }
   return {
-    async prepare({ name, workspace: wanted }) {
-      const directory = directoryOf(name)
+    async prepare({ name, workspace: wanted, archive: keeps }) {
       // The first run of a chain of workspaces owns the tree.
       const owner = ownerOf(name, plan.runs)
-      const workspace = join(directoryOf(owner), 'work')
-      const tree = join(workspace, 'tree')
-      mkdirSync(directory, { recursive: true })
-      if (typeof wanted === 'object') await renew(workspace)
-      else makeWorkspace(workspace)
+      const workspace = directoryOf(owner)
+      const [tree, temporary, archive] = ['tree', 'tmp', 'archive'].map((one) => join(workspace, one)) as [string, string, string]
+      if (typeof wanted === 'object') for (const path of [temporary, archive]) await removeTree(path)
+      mkdirSync(temporary, { recursive: true })
+      if (keeps !== false) mkdirSync(archive)
       if (wanted === 'none') mkdirSync(tree)
       else if (wanted === 'commit') mountsOf.set(name, await makeTree(tree))
-      return { directory, workspace, tree, mounts: mountsOf.get(owner) ?? [] }
+      return { workspace, tree, temporary, archive: keeps === false ? undefined : archive, mounts: mountsOf.get(owner) ?? [] }
     },
     async leave({ name }) {
       if (inherited.has(name)) kept.add(name)
@@ -54,18 +54,6 @@ export function openTrees({ workshop, claim }: Attempt, { plan, checkOut }: Sett
     removeAll: async () => {
       for (const name of kept) await removeTree(directoryOf(name))
     },
-  }
-}
-
-function makeWorkspace(workspace: string): void {
-  for (const path of [workspace, join(workspace, 'tmp'), join(workspace, 'archive')]) mkdirSync(path)
-}
-
-/** A run that takes over a tree has temporary files and an archive of its own. */
-async function renew(workspace: string): Promise<void> {
-  for (const name of ['tmp', 'archive']) {
-    await removeTree(join(workspace, name))
-    mkdirSync(join(workspace, name))
   }
 }
 

@@ -6,7 +6,7 @@ import { isCode } from '../disk/read.ts'
 import { buildName, type BuildId } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 
-/** Where a run works: one directory in cache/work/ with its tree, its temporary directory and its script. */
+/** Where a run works: one directory in cache/work/. */
 export function runDirectory(home: string, build: BuildId, run: string): string {
   return join(workDirectory(home), directoryName(`${buildName(build)}/${run}`))
 }
