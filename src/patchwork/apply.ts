@@ -23,7 +23,7 @@ export interface ApplyOptions {
 }
 
 /** What a patch became. */
-export interface AppliedPatch {
+interface AppliedPatch {
   id: number
   n: number
   commit: string

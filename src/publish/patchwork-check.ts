@@ -21,7 +21,7 @@ const checkSchema = v.object({
 export type PatchworkCheck = v.InferOutput<typeof checkSchema>
 
 /** Posts checks on one project of a server; its failures carry the HTTP status and the server's words. */
-export interface CheckServer {
+interface CheckServer {
   server: string
   project: string
   checks(patch: number, context: string): Promise<{ state: string; description: string | null; target_url: string | null }[]>

@@ -3,7 +3,7 @@ import { readable, readableLine } from '../model/readable.ts'
 import type { Report } from './publisher.ts'
 
 /** What failed on one patch. */
-export interface FailedPatch {
+interface FailedPatch {
   msgid: string
   /** As the server names it: `[FFmpeg-devel,v2,2/3] area: text`. */
   name: string

@@ -85,6 +85,19 @@ test('equal input gives equal commits', async () => {
   expect(two.patches).toEqual(one.patches)
 })
 
+test('applied together or one by one, a series gives the same commits', async () => {
+  const { apply, fake } = await bench()
+  const client = openPatchwork({ url: fake.url, project: 'ffmpeg' })
+  // A line that could begin another mail, in the signature, where git takes no notice of it.
+  const signed = (mbox: string) => mbox.split(/^(?=From patchwork )/m).map((mail) => `${mail.trimEnd()}\n-- \nFrom here on\n\n`).join('')
+  const oneByOne = { ...client, seriesMbox: async (id: number) => Buffer.from(signed((await client.seriesMbox(id)).toString())) }
+
+  const separate = await apply(ids.series['series3']!, { client: oneByOne })
+
+  expect(separate).toEqual(await apply(ids.series['series3']!))
+  expect(separate.patches).toHaveLength(4)
+})
+
 test('the author is who wrote the mail, in any alphabet', async () => {
   const { apply, show } = await bench()
 

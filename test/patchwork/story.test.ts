@@ -21,7 +21,7 @@ import { tempDir } from '../helpers/temp-dir.ts'
 
 const bundle = resolve('test/fixtures/patchwork/mini.bundle')
 const { patches: ids } = JSON.parse(readFileSync('test/fixtures/patchwork/ids.json', 'utf8')) as { patches: Record<string, number[]> }
-const compiles = spawnSync('make', ['--version']).status === 0 && spawnSync('cc', ['--version']).status === 0
+const compiles = spawnSync('sh', ['-c', 'command -v make && command -v cc']).status === 0
 
 interface Built {
   state: PatchworkCheck['state']
