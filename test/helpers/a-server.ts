@@ -12,8 +12,8 @@ export async function aServer({ chunks = {}, settings = {}, shipped = false }: {
   const port = await freePort()
   const given = aHome({ chunks, settings: { HOST: '127.0.0.1', PORT: String(port), SECRET: secret, ...settings } })
   const { home } = given
-  // Without chunks of its own a home uses the shipped ones.
-  if (shipped) for (const name of ['checkout_repos', 'build_packages']) rmSync(join(home, 'scripts', name))
+  // A chunk that a home does not have is the shipped one.
+  if (shipped) for (const name of ['checkout_repos', 'build_packages'].filter((one) => !(one in chunks))) rmSync(join(home, 'scripts', name))
   onTestFinished(() => endProcessesOf(home))
   return {
     ...given,

@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { aServer } from '../helpers/a-server.ts'
+import { gitHttp } from '../helpers/git-http.ts'
+import { gitRepo } from '../helpers/git-repo.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
+import { payload } from '../helpers/receiver.ts'
+import { canMount } from '../helpers/small-disk.ts'
+import { smtpListener } from '../helpers/smtp.ts'
+
+/** What a stranger may try; each success is told by a word in capitals. */
+const redTeam = `pushd "$REPOSITORY"
+echo "hello says $(cat hello.txt)"
+for path in "$QUERN_TEST_HOME"/{environment.sh,secrets.yml,queue,builds,logs,cache/git} ~/.bashrc ~/.ssh; do [ ! -e "$path" ] || echo "SEES $path"; done
+! (exec 3<>"/dev/tcp/127.0.0.1/$QUERN_TEST_PORT") || echo "REACHED the mail server"
+! grep -v -e lo: -e '|' /proc/net/dev || echo "HAS a network"
+! git --git-dir "$CLONE_URL" update-ref refs/heads/main "$COMMIT_ID" || echo "WROTE to the mirror"
+! touch "$CLONE_URL/x" || echo "WROTE to the mirror"
+env
+exit 3
+`
+
+const build = 'Codertocat~Hello-World/1'
+
+describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's pull request", () => {
+  test('builds in the sandbox: without network, secrets and home, from a mirror that it can only read; it distributes nothing and mails nobody', async () => {
+    const smtp = await smtpListener()
+    const server = await aServer({
+      shipped: true,
+      chunks: {
+        build_packages: redTeam,
+        distribute_head: 'echo DISTRIBUTED\n',
+        distribute_main: 'echo DISTRIBUTED\n',
+      },
+      settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org', CLONE_TOKEN: 'not-a-real-token', CLONE_TOKEN_HOST: '127.0.0.1', BUILD_ENV: 'QUERN_TEST_HOME QUERN_TEST_PORT', QUERN_TEST_PORT: String(smtp.port) },
+    })
+    server.set('QUERN_TEST_HOME', server.home)
+    writeFileSync(join(server.home, 'secrets.yml'), '- NAME: not-a-real-secret-value\n', { mode: 0o600 })
+    const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
+    const receiver = await server.serve()
+    expect(await receiver.deliver(body, { event: 'pull_request' })).toMatchObject({ status: 202 })
+    expect(await server.ended(build)).toBe('FAILED')
+    await server.idle()
+
+    const console = server.console(build)
+    expect(console).toContain('hello says good day\n')
+    expect(console).not.toMatch(/^(SEES|REACHED|HAS|WROTE|DISTRIBUTED)/m)
+    expect(console).not.toMatch(/not-a-real|SMTP_URL|^SECRET=|TOKEN/m)
+    expect(console).toMatch(/^PULL_REQUEST=2$/m)
+    expect(console).toMatch(/^COMMITTER_EMAIL=carl@example\.org$/m)
+    expect(JSON.parse(readFileSync(join(server.home, 'builds', build, 'plan.json'), 'utf8'))).toMatchObject({ runs: [{ executor: 'sandbox', network: false, secrets: [] }] })
+    expect(JSON.parse(readFileSync(join(server.home, 'builds', build, 'request.json'), 'utf8'))).toMatchObject({ trusted: false, committer_name: 'Carl Committer', author_name: 'Ada Author', message: 'Say good day' })
+    expect(smtp.taken).toEqual([])
+  })
+
+  test('whose commit says [skip ci] is skipped, and one from the repository itself is built by its push', async () => {
+    const server = await aServer()
+    const { body } = await aPullRequest({ 'hello.txt': 'hush\n' }, 'Say nothing [skip ci]')
+    const receiver = await server.serve()
+    await receiver.deliver(body, { event: 'pull_request' })
+    expect(await server.ended(build)).toBe('SKIPPED')
+    expect(server.result(build).reason).toContain('[skip ci]')
+    body.pull_request.head.repo.id = body.pull_request.base.repo.id
+    expect(await receiver.deliver(body, { event: 'pull_request' })).toMatchObject({ status: 200, body: { result: 'ignored', reason: 'built by push' } })
+    await server.idle()
+    expect(server.list('builds/Codertocat~Hello-World')).toEqual(['1'])
+  })
+
+  test("gets a job definition's script and no more: no secret, no network, nobody mailed", async () => {
+    const smtp = await smtpListener()
+    const server = await aServer({ settings: { SMTP_URL: smtp.url } })
+    mkdirSync(join(server.home, 'job-defs'))
+    writeFileSync(join(server.home, 'job-defs/check.yml'), 'secrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nscript: |\n  cat hello.txt\n  env | grep DEPLOY_KEY && echo HAS the secret\n  grep -v -e lo: -e "|" /proc/net/dev && echo HAS a network\n  exit 1\n')
+    writeFileSync(join(server.home, 'secrets.yml'), '- DEPLOY_KEY: not-a-real-deploy-key\n', { mode: 0o600 })
+    writeFileSync(join(server.home, 'quern.yaml'), 'hooks: [{id: amp_main, secret_env: SECRET, pipeline: "job:check"}]\n')
+    const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
+    const receiver = await server.serve()
+    await receiver.deliver(body, { event: 'pull_request' })
+    expect(await server.ended('check/1')).toBe('FAILED')
+    await server.idle()
+    expect(server.console('check/1', 'check')).toBe('good day\n')
+    expect(smtp.taken).toEqual([])
+  })
+})
+
+test.skipIf(!canMount)('where bubblewrap is missing, a pull request is errored with the package to install, and nothing of it runs', async () => {
+  const server = await aServer({ chunks: { build_packages: 'echo RAN\n' }, settings: { BUILD_ON_PUSH: '0' } })
+  const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
+  const receiver = await server.serve()
+  await receiver.deliver(body, { event: 'pull_request' })
+  const bwrap = ['/usr/local/bin/bwrap', '/usr/bin/bwrap', '/bin/bwrap'].filter((path) => existsSync(path))
+  const hidden = bwrap.map((path) => `mount --bind /dev/null ${path}`).join(' && ')
+  await promisify(execFile)('unshare', ['--mount', 'sh', '-c', `${hidden || 'true'} && exec bin/quern build`], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: server.home } })
+  expect(server.result(build)).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install bubblewrap') })
+  expect(server.console(build)).not.toContain('RAN')
+})
+
+/** A pull request as GitHub tells of it, from a server of git that has its head under refs/pull/2/head. */
+async function aPullRequest(files: Record<string, string>, message: string) {
+  const repo = gitRepo()
+  const base = repo.commit({ 'hello.txt': 'hello\n' })
+  const commit = repo.commit(files, message)
+  repo.git('update-ref', 'refs/pull/2/head', commit)
+  repo.git('reset', '--quiet', '--hard', base)
+  const { url } = await gitHttp(dirname(repo.path))
+  const body = payload('pull-request-opened', ({ repository, pull_request: { head, base: target } }) => {
+    repository.clone_url = `${url}/${basename(repo.path)}/.git`
+    Object.assign(target, { ref: 'main', sha: base })
+    head.sha = commit
+    head.repo.id = target.repo.id + 1
+  })
+  return { body, commit }
+}
