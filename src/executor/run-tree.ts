@@ -18,6 +18,8 @@ export interface Tree {
    */
   holders: 0 | 2
   notes: string[]
+  /** Its output slot is not used again: a descriptor that an untrusted run passed on must not write into a later run's output. */
+  untrusted?: boolean
   /** Descriptors that the command finds as `firstFile` and the numbers after it. */
   files?: number[]
   /** Called with the first process, which waits until descriptor 3 gives it a line; what it returns is called at the end. */
@@ -51,7 +53,7 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
     if (!certain) await endRest(child.pid!, execution.id)
     slot.drain()
     const complaint = code === 0 ? '' : (prepared?.failure ?? slot.takeComplaints())
-    if (certain) idle.push(slot)
+    if (certain && !tree.untrusted) idle.push(slot)
     else slot.close()
     return { ...endingOf(stopped, exitCode(code, signalled), complaint), ...(tree.notes.length > 0 && { notes: tree.notes }) }
   } catch (error) {

@@ -86,6 +86,7 @@ function sandboxTree({ execution, asked, view, files, group, network, uid }: Par
     env: { PATH: '/usr/bin:/bin', QUERN_RUN: id },
     holders: 2,
     notes: notHeld(asked, group),
+    untrusted: true,
     files: files.map(({ descriptor }) => descriptor),
     ...(network && { prepare: (pid: number) => network.connect(pid, id) }),
   }

@@ -166,6 +166,34 @@ attack('no descriptor of the builder is open inside', async () => {
   expect(open).toEqual([])
 })
 
+const python = existsSync('/usr/bin/python3')
+if (!python) console.warn('skipped: an output passed on to another run, because python3 is not installed: apt-get install python3')
+
+test.runIf(installed && python)('an output that was passed on to another run cannot be used to write into a later one', async () => {
+  const shared = tempDir()
+  chmodSync(shared, 0o777)
+  const given = { mounts: [{ from: shared, to: '/shared', readonly: false }] }
+  const takes = `python3 -c "
+import socket, time, os
+s = socket.socket(socket.AF_UNIX); s.bind('/shared/s'); os.chmod('/shared/s', 0o777); s.listen(1)
+c, _ = s.accept(); _, fds, _, _ = socket.recv_fds(c, 10, 1)
+while True:
+  try: os.write(fds[0], b'forged')
+  except OSError: open('/shared/refused', 'w'); break
+  time.sleep(0.01)
+"`
+  const gives = `python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX); s.connect('/shared/s'); socket.send_fds(s, [b'x'], [1])
+"; sleep 0.2; echo given`
+  const taker = runScript(sandbox, takes, given)
+  for (let look = 0; look < 200 && !existsSync(join(shared, 's')); look += 1) await sleep(20)
+  expect((await runScript(sandbox, gives, given)).output).toContain('given')
+  expect((await runScript(sandbox, 'sleep 0.2; echo mine')).output).toBe('mine\n')
+  await taker
+  expect(existsSync(join(shared, 'refused'))).toBe(true)
+})
+
 attack('hooks, fsmonitor and configuration planted in .git are run by nobody outside', async () => {
   const marker = join(tempDir(), 'ran-outside')
   const script = `git init -q . && git config core.fsmonitor '/bin/sh -c "touch ${marker}"' && git config core.hooksPath hooks && mkdir hooks && for h in post-checkout pre-commit post-index-change; do printf '#!/bin/sh\\ntouch ${marker}\\n' > hooks/$h; chmod +x hooks/$h; done; echo planted`
