@@ -25,7 +25,7 @@ async function serve(config: QuernConfig): Promise<void> {
   const { home, settings } = config
   const hooks = openHooks(config)
   const address = addressOf(config)
-  const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'webhook.log'))
+  const log = openReceiverLog(requireHome(home))
   const ledger = openLedger(join(home, 'ledger'), log)
   const queue = openDirectoryQueue(home, { ledger, log })
   const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {} })
@@ -35,6 +35,14 @@ async function serve(config: QuernConfig): Promise<void> {
   const signal = await stopSignal()
   log.info({ signal }, 'the receiver stops')
   await receiver.stop()
+}
+
+function openReceiverLog(home: string): Logger {
+  try {
+    return openLog(join(makeDirectory(join(home, 'logs')), 'webhook.log'))
+  } catch (error) {
+    throw new UserError(`opening the log of the receiver: ${(error as Error).message}. It must be able to write in ${home}`, { cause: error })
+  }
 }
 
 function addressOf({ settings: { HOST, PORT, TLS_KEY, TLS_CERT } }: QuernConfig): ReceiverAddress {

@@ -6,7 +6,7 @@ import type { Logger } from '../log/open-log.ts'
 import { readableLine } from '../model/readable.ts'
 import { RequestError } from '../model/request.ts'
 import type { Queue } from '../queue/queue.ts'
-import { readDelivery, type Delivery } from './github.ts'
+import { readDelivery, type Asked, type Delivery } from './github.ts'
 import { hangUpOnUnread } from './hang-up.ts'
 import { doorkeeper, type Doorkeeper, type Hook } from './hook.ts'
 import { bodyBounds, openBodyReader, type BodyBounds } from './read-body.ts'
@@ -76,7 +76,7 @@ export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: Web
     const { request } = asked
     Object.assign(event, { repository: request?.full_name ?? request?.repository, ref: request?.ref, commit_id: request?.commit_id })
     if ('ignored' in asked) return { status: 200, result: 'ignored', reason: asked.ignored }
-    const unwanted = door.unwanted(asked.request)
+    const unwanted = builtByPush(asked, door) ?? door.unwanted(asked.request)
     if (unwanted !== undefined) return { status: 200, result: 'ignored', reason: unwanted }
 
     const { entry, duplicate } = await rooms.queue.enqueue(asked.request).catch(notDurable)
@@ -119,6 +119,13 @@ interface Door {
 
 function openDoor(hook: Hook): Door {
   return { hook, verify: new Webhooks({ secret: hook.secret }).verify, unwanted: doorkeeper(hook) }
+}
+
+/** A pull request from the same repository: where pushes of its branch are wanted, they have built the commit already. */
+function builtByPush({ request, pushedAs }: Extract<Asked, { pushedAs?: string }>, { unwanted }: Door): string | undefined {
+  if (pushedAs === undefined) return undefined
+  const push = { ...request, ref: pushedAs, pull_request: undefined }
+  return unwanted(push) === undefined ? 'built by push' : undefined
 }
 
 function isForm(contentType = ''): boolean {
@@ -165,8 +172,13 @@ function parse(text: string, form: boolean): unknown {
 }
 
 function notDurable(error: unknown): never {
-  const code = (error as NodeJS.ErrnoException).code
+  const code = codeOf(error)
   throw new Refusal(503, `the delivery could not be made durable${code === undefined ? '' : ` (${code})`}; send it again later`, { cause: error })
+}
+
+/** The code of the system's error that is at the bottom, like ENOSPC. */
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? codeOf(error.cause)) : undefined
 }
 
 function describe(error: unknown): string {

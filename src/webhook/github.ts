@@ -2,8 +2,8 @@ import * as v from 'valibot'
 import { asksToSkip, parseRequest, RequestError, type Request } from '../model/request.ts'
 import { reachable, type Person } from './reachable.ts'
 
-/** What a delivery asks for: a request, or nothing, and why. */
-export type Asked = { request: Request } | { ignored: string; request?: Request }
+/** What a delivery asks for: a request, or nothing, and why. The request is not built again where a push of `pushedAs` is. */
+export type Asked = { request: Request; pushedAs?: string } | { ignored: string; request?: Request }
 
 /** What the headers of a delivery say. */
 export interface Delivery {
@@ -91,18 +91,18 @@ function headAmong({ commits, after }: Push): v.InferOutput<typeof commitSchema>
 function readPullRequest(delivery: Delivery, { action, number, pull_request: { head, base, html_url: url }, repository }: PullRequest): Asked {
   // Gitea and Forgejo say "synchronized".
   if (!['opened', 'reopened', 'synchronize', 'synchronized'].includes(action)) return { ignored: `a pull request that was ${action} builds nothing` }
+  // The head's repository is null where a fork was deleted, so that only two equal ids mean the same repository.
+  const own = head.repo != null && head.repo.id === base.repo?.id
   const request = parseRequest({
     ...common(delivery, repository),
     ref: `refs/pull/${number}/head`,
     commit_id: head.sha,
     committer_name: '',
     committer_email: '',
-    trusted: false,
+    trusted: own,
     pull_request: { number, base_ref: `refs/heads/${base.ref}`, base_commit: base.sha, url: url ?? undefined },
   })
-  // The head's repository is null where a fork was deleted, so that only two equal ids mean the same repository.
-  const own = head.repo != null && head.repo.id === base.repo?.id
-  return own ? { ignored: 'built by push', request } : { request }
+  return own ? { request, pushedAs: `refs/heads/${head.ref}` } : { request }
 }
 
 function common(delivery: Delivery, repository: v.InferOutput<typeof repositorySchema>): Partial<Record<keyof Request, unknown>> {

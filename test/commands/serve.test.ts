@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -59,6 +59,7 @@ test('a receiver that cannot start says why and leaves no pid file', async () =>
 
 test.each([
   ['no secret', (home: string) => writeFileSync(join(home, 'environment.sh'), ''), 'set SECRET in its environment.sh'],
+  ['a log that cannot be written', (home: string) => mkdirSync(join(home, 'logs/webhook.log')), 'must be able to write in'],
   ['half of TLS', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\n'), 'only one of TLS_KEY and TLS_CERT'],
   ['a PEM file that is missing', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\nexport TLS_CERT="/nothing"\n'), '/nothing'],
   ['a hook whose secret is not set', (home: string) => writeFileSync(join(home, 'quern.yaml'), 'hooks: [{id: a, secret_env: NOT_SET}]\n'), 'export NOT_SET='],

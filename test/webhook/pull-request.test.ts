@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { deliver, payload, receiver } from '../helpers/receiver.ts'
+import { deliver, payload, receiver, secret } from '../helpers/receiver.ts'
 
 const event = 'pull_request'
 
@@ -38,6 +38,12 @@ test('a pull request from the same repository is ignored, since its branch is bu
   expect(await deliver(hook, payload('pull-request-synchronize'), { event })).toMatchObject({ status: 200, body: { result: 'ignored', reason: 'built by push' } })
   expect(queued).toEqual([])
   expect(decisions).toMatchObject([{ decision: 'ignored', reason: 'built by push', ref: 'refs/pull/2/head' }])
+})
+
+test('a pull request from the same repository is built where pushes of its branch are not wanted', async () => {
+  const { url, queued } = await receiver({ hooks: [{ id: 'main-only', secret, refs: ['master'] }] })
+  expect(await deliver(`${url}/webhook/main-only`, payload('pull-request-synchronize'), { event })).toMatchObject({ status: 202 })
+  expect(queued).toMatchObject([{ ref: 'refs/pull/2/head', trusted: true }])
 })
 
 test.each(['closed', 'labeled', 'edited'])('a pull request that was %s is ignored', async (action) => {
