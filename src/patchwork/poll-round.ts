@@ -44,6 +44,8 @@ export interface Round extends Required<Pick<PollOptions, 'source' | 'client' | 
   /** The newest event's date on the server. */
   newest: string | undefined
   batch: Batch
+  /** The batch before, while it is being made durable and remembered. */
+  writing: { batch: Batch; done: Promise<void> } | undefined
   /** Series that are being read before their turn comes. */
   ahead: Map<number, Promise<SeriesAnswer | PatchworkError>>
 }
@@ -85,7 +87,7 @@ export function note({ batch }: Round, lines: Line[] | Promise<Line[]>, series: 
 }
 
 /** Entries that are made durable at once: one by one takes ten times as long. */
-const shared = 64
+const shared = 250
 
 /** Resolves when enough entries are there to share the flushes to the disk, or no more come. */
 export function togetherWithOthers({ batch }: Round): Promise<void> {
@@ -100,12 +102,28 @@ function release(batch: Batch): void {
   for (const resolve of batch.held.splice(0)) resolve()
 }
 
-/** Waits until everything on its way is durable, then remembers it. */
-export async function flush(round: Round): Promise<void> {
-  release(round.batch)
-  const lines = (await Promise.all(round.batch.lines)).flat()
+/** Begins to make durable and remember what is on its way, while further series are read; one batch at a time. */
+export async function beginFlush(round: Round): Promise<void> {
+  await round.writing?.done
+  const { batch, journal } = round
+  release(batch)
+  const done = Promise.all(batch.lines).then((lines) => journal.append(lines.flat()))
+  // Its failure is told by whoever waits for it next.
+  done.catch(() => undefined)
+  round.writing = { batch, done }
   round.batch = emptyBatch()
-  round.journal.append(lines)
+}
+
+/** Waits until everything on its way is durable and remembered. */
+export async function flush(round: Round): Promise<void> {
+  await beginFlush(round)
+  await round.writing?.done
+  round.writing = undefined
+}
+
+/** Whether something about the series, or about its title, is on its way. */
+export function isOnItsWay({ batch, writing }: Round, { series, title }: { series?: number; title?: string }): boolean {
+  return [batch, writing?.batch].some((one) => (series !== undefined && one?.series.has(series)) || (title !== undefined && one?.titles.has(title)))
 }
 
 /** Nothing on its way. */

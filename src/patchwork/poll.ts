@@ -7,7 +7,7 @@ import type { EventCategory } from './client.ts'
 import { PatchworkError } from './http.ts'
 import { openJournal, type Line } from './journal.ts'
 import { lookAtOpen, scanAnnounced } from './open-series.ts'
-import { emptyBatch, flush, known, longPause, patience, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
+import { beginFlush, emptyBatch, flush, isOnItsWay, known, longPause, patience, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
 import { minutesBefore } from './server-date.ts'
 import { sourceName } from './source-name.ts'
 import { needsReading, takeEvent } from './take-series.ts'
@@ -39,10 +39,16 @@ export async function poll(options: PollOptions): Promise<Polled> {
     const until = Number(readIfThere(pause) ?? 0)
     if (now() < until) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
     const journal = openJournal(join(directory, `${name}.jsonl`))
-    return await respectfully(pause, now, () => pollOnce({ ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch(), ahead: new Map() }))
+    const round: Round = { ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch(), writing: undefined, ahead: new Map() }
+    return await respectfully(pause, now, () => pollOnce(round).finally(() => settled(round)))
   } finally {
     lock.release()
   }
+}
+
+/** Whatever happened: what is being written is not left to run on beside the next poll. */
+async function settled({ writing }: Round): Promise<void> {
+  await writing?.done.catch(() => undefined)
 }
 
 /** Remembers a long Retry-After, so that the next ticks of cron heed it too. */
@@ -85,6 +91,7 @@ async function takeNews(round: Round): Promise<void> {
     round.newest ??= page.length < 250 ? page.at(-1)?.date : (await round.client.newest('series-completed'))?.date
     await takeCompleted(round, page)
   }
+  await flush(round)
   const at = new Date(round.now()).toISOString()
   if (round.journal.last('started') === undefined) round.journal.append([{ at, did: 'started' }])
   if (round.since !== undefined || round.now() - (round.journal.last('scanned') ?? 0) >= scanEvery * 60_000) await scanAnnounced(round, eventsOf(round, 'series-created'))
@@ -102,13 +109,15 @@ async function takeCompleted(round: Round, page: SeriesEvent[]): Promise<void> {
   const news = page.filter((event) => !isSeen(round, event))
   for (const [index, event] of news.entries()) {
     for (const soon of news.slice(index, index + together)) if (needsReading(round, soon)) readAhead(round, soon.payload.series.id)
+    if (isOnItsWay(round, { series: event.payload.series.id })) await flush(round)
+    // A page that moved shows an event a second time.
+    if (isSeen(round, event)) continue
     round.polled.events += 1
-    if (round.batch.series.has(event.payload.series.id)) await flush(round)
     const problem = await takeEvent(round, event)
     failures = problem === undefined ? 0 : failures + 1
     if (failures === patience) throw problem
   }
-  await flush(round)
+  await beginFlush(round)
 }
 
 function isSeen({ journal, since }: Round, event: SeriesEvent): boolean {

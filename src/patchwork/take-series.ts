@@ -3,7 +3,7 @@ import { parseRequest, RequestError } from '../model/request.ts'
 import type { SeriesAnswer, SeriesEvent } from './answers.ts'
 import { PatchworkError } from './http.ts'
 import type { Line, SeriesState } from './journal.ts'
-import { decide, flush, isExpired, known, note, now, readSeries, settle, togetherWithOthers, type Round } from './poll-round.ts'
+import { decide, flush, isExpired, isOnItsWay, known, note, now, readSeries, settle, togetherWithOthers, type Round } from './poll-round.ts'
 import { seriesRequest } from './series-request.ts'
 import { supersede } from './supersede.ts'
 import { missingParts, readTitle } from './title.ts'
@@ -50,7 +50,7 @@ export async function takeSeries(round: Round, answer: SeriesAnswer, event?: Ser
     return settle(round, { id, event, state: 'waiting', decision: 'waiting', reason, line: { version, ...(title !== undefined && { title }) } })
   }
   if (patches.length === 0) return settle(round, { id, event, state: 'ignored', decision: 'ignored', reason: `the series says it has ${total} patches and shows none` })
-  if (title !== undefined && round.batch.titles.has(title)) await flush(round)
+  if (title !== undefined && isOnItsWay(round, { title })) await flush(round)
   const other = title === undefined ? undefined : round.journal.ofTitle(title)
   if (other !== undefined && other.series !== id && isOvertaken(round, answer, other)) {
     return settle(round, { id, event, state: 'superseded', decision: 'ignored', reason: `superseded: version ${other.version ?? 1} of it, series ${other.series}, came before`, line: { version } })
