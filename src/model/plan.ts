@@ -32,6 +32,10 @@ export interface PlannedRun {
   archive?: boolean
   /** A service starts before the jobs that need it and is stopped when the build ends. */
   service?: boolean
+  /** Of a service: bash that succeeds, inside it, once it can be used. Without it, it counts as soon as it has started. */
+  ready?: string
+  /** Why it is not to run, a sentence: it counts as skipped, and so does what needs it. */
+  skip?: string
   /** Host directories, granted by this server. */
   mounts?: { from: string; to: string; readonly: boolean }[]
   /** May drive podman or docker. */

@@ -4,6 +4,7 @@ import { planChunks } from './chunks.ts'
 import type { ChunkSettings } from './chunks.ts'
 import type { JobPlanSettings } from './job-plan.ts'
 import { PlanError } from './plan-error.ts'
+import type { PipelinePlanSettings } from './pipeline/plan-pipeline.ts'
 import type { Planned } from './planned.ts'
 
 /** The pipeline that builds a request. */
@@ -25,7 +26,7 @@ export function choosePipeline(request: Request, configured?: string): Choice {
   return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
 }
 
-export type PlanSettings = ChunkSettings & JobPlanSettings
+export type PlanSettings = ChunkSettings & JobPlanSettings & PipelinePlanSettings
 
 /** Settles the request by the chosen pipeline. @throws {PlanError} or {YamlError} saying what is missing or wrong */
 export async function settlePlan(request: Request, chosen: Choice, settings: PlanSettings): Promise<Planned> {
@@ -35,7 +36,18 @@ export async function settlePlan(request: Request, chosen: Choice, settings: Pla
     const { planJob } = await import('./job-plan.ts')
     return planJob(request, pipeline.slice('job:'.length), { choice: chosen, settings })
   }
-  throw new PlanError(`no pipeline "${pipeline}" (${why}): expected "chunks" or "job:<name>"`)
+  if (pipeline.startsWith('file:')) {
+    const { planPipeline } = await import('./pipeline/plan-pipeline.ts')
+    return planPipeline(request, filePath(pipeline), { pipeline, why, settings })
+  }
+  throw new PlanError(`no pipeline "${pipeline}" (${why}): expected "chunks", "job:<name>" or "file:<path>"`)
+}
+
+/** The path in `file:<path>`. @throws {PlanError} where it may lead out of the commit */
+function filePath(pipeline: string): string {
+  const path = pipeline.slice('file:'.length).replace(/^\.\//, '')
+  if (/^[^/\p{Cc}][^\p{Cc}]*\.[cm]?[jt]s$/u.test(path) && !path.split('/').some((part) => part === '..' || part === '.git')) return path
+  throw new PlanError(`the pipeline ${JSON.stringify(pipeline)}: expected "file:" and a path below the repository's top that ends in .ts or .js`)
 }
 
 function choice(request: Request, pipeline: string, why: string): Choice {

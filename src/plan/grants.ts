@@ -25,15 +25,23 @@ export const planGrants = {
   engine: v.optional(globs, []),
   /** Repositories (owner/name, as globs) whose untrusted requests get the network. */
   untrusted_network: v.optional(globs, []),
+  /** Images (as globs) that pipelines of untrusted requests may run in. */
+  untrusted_images: v.optional(globs, []),
 }
 export type Grants = v.InferOutput<v.ObjectSchema<typeof planGrants, undefined>>
 
 /** Nothing is granted. */
-export const noGrants: Grants = { mounts: [], engine: [], untrusted_network: [] }
+export const noGrants: Grants = { mounts: [], engine: [], untrusted_network: [], untrusted_images: [] }
 
 /** Whether the runs of a request may have the network, as far as this server is asked. */
 export function mayUseNetwork(request: Request, grants: Grants): boolean {
   return isTrusted(request) || matches(request.full_name ?? request.repository, grants.untrusted_network)
+}
+
+/** @throws {PlanError} where an untrusted request asks for an image that quern.yaml does not list */
+export function requireImageGrant(image: string, request: Request, grants: Grants): void {
+  if (isTrusted(request) || matches(image, grants.untrusted_images)) return
+  throw new PlanError(`the untrusted request asks for the image ${image}, which quern.yaml does not list: add it under grants: untrusted_images:`)
 }
 
 /** The job's mounts, read-only for untrusted requests. */

@@ -4,7 +4,7 @@ import { isMailbox } from '../model/mail.ts'
 /** Names that Quern itself gives a run; a parameter of that name would hide it. */
 const kept = /^(?:REPOSITORY|REF|COMMIT_ID|COMMITTER_NAME|COMMITTER_EMAIL|BRANCH|TAG|CLONE_URL|FULL_NAME|BEFORE|MESSAGE|PULL_REQUEST|BASE_REF|BASE_COMMIT|AUTHOR_NAME|AUTHOR_EMAIL|CI|QUERN.*|BUILD_NUMBER|ARCHIVE_ROOT|TMPDIR|BASH_.*|BASHOPTS|SHELLOPTS|IFS|LD_.*)$/
 
-const variable = v.pipe(
+export const variable = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,99}$/, 'expected the name of an environment variable: letters, digits and "_", no digit first'),
   v.check((name) => !kept.test(name), 'expected a name that Quern and bash do not set themselves'),
@@ -15,10 +15,11 @@ const words = v.pipe(v.string(), v.maxLength(10_000, 'expected at most 10,000 ch
 /** Text that may stand in the file as a number or a word like `yes`; see `textPlaces`. */
 const writtenText = v.pipe(words, v.metadata({ written: true }))
 
-const name = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,300}$/u, 'expected a name of 1 to 300 characters on one line'))
+/** What people name a job, a run, a group. */
+export const nameSchema = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,300}$/u, 'expected a name of 1 to 300 characters on one line'))
 
 /** An image as podman and docker name it. */
-const imageSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}$/, 'expected the name of an image, like ubuntu or registry.example.org/tools:3'))
+export const imageSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}$/, 'expected the name of an image, like ubuntu or registry.example.org/tools:3'))
 
 const container = v.strictObject({
   image: v.pipe(imageSchema, v.description('The image that the job runs in. It names the container when the job is started.')),
@@ -35,7 +36,7 @@ const param = v.pipe(
   v.forward(v.check(({ choices, defval }) => choices === undefined || defval === undefined || choices.includes(defval), 'expected one of the choices'), ['defval']),
 )
 
-const environment = v.record(variable, writtenText)
+export const environment = v.record(variable, writtenText)
 
 const service = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a host name: small letters, digits and "-"'), v.description('Other runs reach it under this host name.')),
@@ -55,7 +56,7 @@ const retention = v.strictObject({
   value: v.pipe(v.number(), v.integer('expected a whole number'), v.minValue(1, 'expected at least 1')),
 })
 
-const relativeGlob = v.pipe(
+export const relativeGlob = v.pipe(
   v.string(),
   v.minLength(1, 'expected a glob'),
   v.maxLength(1000),
@@ -79,7 +80,7 @@ const sizes: Record<string, number> = { m: 1, g: 1024 }
 const memoryForms = 'expected MiB as a number, or text like 512m or 2g'
 
 /** MiB, from a number of them or from text with a unit. */
-const memory = v.pipe(
+export const memory = v.pipe(
   v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,9}[mgMG]$/, memoryForms))], memoryForms),
   v.transform((size) => (typeof size === 'number' ? size : Number(size.slice(0, -1)) * sizes[size.slice(-1).toLowerCase()]!)),
   v.check((mib) => Number.isInteger(mib) && mib >= 16 && mib <= 16 * 1024 * 1024, 'expected between 16 MiB and 16 TiB'),
@@ -101,8 +102,8 @@ export const jobDefinitionSchema = v.pipe(
     script: v.pipe(v.string(), v.minLength(1, 'expected bash text'), v.maxLength(500_000), v.regex(/^[^\0]*$/, 'expected text without NUL'), v.description('Bash. Without a #! line it stops at the first command that fails.')),
 
     env: v.optional(environment, {}),
-    needs: v.optional(v.pipe(v.array(name), v.description('Jobs that must have passed before: of the same folder, or with their folder.')), []),
-    workspace: v.optional(v.pipe(name, v.description('"commit": a fresh work tree; "none": an empty directory; the name of a needed job: the tree that it left.'))),
+    needs: v.optional(v.pipe(v.array(nameSchema), v.description('Jobs that must have passed before: of the same folder, or with their folder.')), []),
+    workspace: v.optional(v.pipe(nameSchema, v.description('"commit": a fresh work tree; "none": an empty directory; the name of a needed job: the tree that it left.'))),
     services: v.optional(v.pipe(v.array(service), v.check((items) => areDistinct(items.map((item) => item.name)), 'expected every service once')), []),
     artifacts: v.optional(v.pipe(v.array(relativeGlob), v.description('Globs below the workspace of files to keep.')), []),
     network: v.optional(v.pipe(v.boolean(), v.description('Off with false. Untrusted requests get it only where quern.yaml grants it.')), true),
@@ -114,7 +115,7 @@ export const jobDefinitionSchema = v.pipe(
     mounts: v.optional(v.array(mount), []),
     engine: v.optional(v.pipe(v.boolean(), v.description('The script may drive podman or docker, where quern.yaml grants it.')), false),
     deploy: v.optional(v.pipe(v.boolean(), v.description('It acts on the world: it is never repeated and never runs for untrusted requests.')), false),
-    concurrency: v.optional(v.pipe(name, v.description('Only one run of this group executes at a time; $BRANCH and other variables of the run are replaced.'))),
+    concurrency: v.optional(v.pipe(nameSchema, v.description('Only one run of this group executes at a time; $BRANCH and other variables of the run are replaced.'))),
     supersede: v.optional(v.pipe(v.boolean(), v.description('A newer request for the same ref cancels older builds.')), false),
   }),
   v.forward(v.check(({ executor, containers }) => executor !== 'container' || containers.length > 0, 'expected at least one container, since the executor is "container"'), ['containers']),

@@ -1,9 +1,11 @@
 import type { Plan, PlannedRun } from '../model/plan.ts'
 import { isTrusted, namesCommit, type Request } from '../model/request.ts'
+import { bashScript } from './bash-script.ts'
 import { checkRuns } from './check-plan.ts'
 import type { Choice } from './choose.ts'
 import type { CloneSettings } from './clone-url.ts'
 import { requestEnvironment } from './environment.ts'
+import { expandGroup } from './expand-group.ts'
 import { leftOut } from './filters.ts'
 import { mayUseNetwork, mountsOf, requireEngineGrant, requireMountGrants, type Grants } from './grants.ts'
 import { requireHost } from './host-tags.ts'
@@ -70,7 +72,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
     name,
     job: definition.name,
     executor,
-    script: scriptOf(definition.script),
+    script: bashScript(definition.script),
     needs: [...definition.services.map((service) => service.name), ...new Set(needs.map((need) => need.name))],
     workspace: workspace === undefined ? workspaceOf(definition, request) : { from: workspace.name },
     env,
@@ -86,7 +88,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
     ...(definition.mounts.length > 0 && { mounts: mountsOf(definition, request) }),
     ...(definition.engine && { engine: true }),
     ...(definition.deploy && { deploy: true }),
-    ...(definition.concurrency !== undefined && { group: expand(definition.concurrency, env) }),
+    ...(definition.concurrency !== undefined && { group: expandGroup(definition.concurrency, env) }),
   }
 }
 
@@ -98,7 +100,7 @@ function servicesOf(linked: LinkedRun[], request: Request, settings: JobPlanSett
       name: service.name,
       job: definition.name,
       executor: 'container' as const,
-      script: scriptOf(service.script),
+      script: bashScript(service.script),
       needs: [],
       workspace: 'none' as const,
       env: service.env,
@@ -123,16 +125,4 @@ function workspaceOf({ name, workspace }: JobDefinition, request: Request): 'non
   if (workspace === 'commit' && !namesCommit(request))
     throw new PlanError(`the job ${name} works on a commit (workspace: commit), but this start names none: give it --repository, --ref and --commit`)
   return workspace === 'none' || !namesCommit(request) ? 'none' : 'commit'
-}
-
-/** Stops at the first command that fails, unless the script begins with a #! line of its own, whose options bash then gets. */
-function scriptOf(script: string): string {
-  const options = /^#!\s*\S+(?:\s+(?:ba)?sh)?((?:\s+-[a-z]+)*)/.exec(script)
-  if (options === null) return `set -e\n${script}`
-  return options[1] === '' ? script : `set ${options[1]!.trim()}\n${script}`
-}
-
-/** `$NAME` and `${NAME}` in the name of a concurrency group: a key to compare, never shell text. */
-function expand(group: string, env: Record<string, string>): string {
-  return group.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, bare?: string) => env[braced ?? bare ?? ''] ?? '')
 }

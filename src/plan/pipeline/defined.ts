@@ -1,0 +1,47 @@
+import * as v from 'valibot'
+import { environment, imageSchema, memory, nameSchema, relativeGlob, variable } from '../job-definition.ts'
+import { isMailbox } from '../../model/mail.ts'
+
+const hostName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+const script = v.pipe(v.string('expected bash text'), v.regex(/\S/, 'expected bash text'), v.maxLength(500_000, 'expected at most 500,000 characters'), v.regex(/^[^\0]*$/, 'expected text without NUL'))
+
+/** One job as the evaluated file asks for it. Data of a stranger: this schema is what the server believes of it. */
+export const definedJobSchema = v.pipe(
+  v.strictObject({
+    name: nameSchema,
+    script,
+    /** `file:line` where it was defined. */
+    place: v.optional(v.pipe(v.string(), v.maxLength(1000))),
+    /** Stages run in the order of their numbers; jobs outside of stages are in ones of their own. */
+    stage: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    needs: v.optional(v.array(nameSchema), []),
+    image: v.optional(imageSchema),
+    executor: v.optional(v.picklist(['shell', 'sandbox', 'container'], 'expected "shell", "sandbox" or "container"')),
+    env: v.optional(environment, {}),
+    secrets: v.optional(v.array(variable), []),
+    artifacts: v.optional(v.array(relativeGlob), []),
+    timeout: v.optional(v.pipe(v.number('expected minutes as a number'), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(100_000, 'expected at most 100,000 minutes'))),
+    network: v.optional(v.boolean('expected true or false'), true),
+    memory: v.optional(memory),
+    cpus: v.optional(v.pipe(v.number('expected a number'), v.gtValue(0, 'expected more than 0'), v.maxValue(1024))),
+    workspace: v.optional(v.union([v.picklist(['commit', 'none']), v.strictObject({ from: nameSchema })], 'expected "commit", "none" or { from: <job> }')),
+    service: v.optional(v.boolean('expected true or false'), false),
+    ready: v.optional(script),
+    deploy: v.optional(v.boolean('expected true or false'), false),
+    group: v.optional(nameSchema),
+  }),
+  v.forward(v.check(({ executor, image }) => executor !== 'container' || image !== undefined, 'expected an image, since the executor is "container"'), ['image']),
+  v.forward(v.check(({ service, name }) => !service || hostName.test(name), 'expected a host name, since jobs reach the service under it: small letters, digits and "-"'), ['name']),
+  v.forward(v.check(({ service, ready }) => service || ready === undefined, 'expected only where service: true'), ['ready']),
+  v.forward(v.check(({ service, deploy }) => !service || !deploy, 'expected no service: a deploy ends by itself'), ['deploy']),
+)
+export type DefinedJob = v.InferOutput<typeof definedJobSchema>
+
+/** What an evaluated file asks for. */
+export const definedSchema = v.strictObject({
+  jobs: v.array(definedJobSchema),
+  supersede: v.optional(v.boolean('expected true or false'), false),
+  notify: v.optional(v.array(v.pipe(v.string(), v.check(isMailbox, 'expected an e-mail address'))), []),
+})
+export type Defined = v.InferOutput<typeof definedSchema>
