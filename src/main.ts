@@ -5,7 +5,7 @@ import { commands } from './commands/commands.ts'
 import { homeDirectory, installation } from './config/home.ts'
 
 /** Errors whose message alone tells the person what to do. */
-const explained = new Set(['CheckoutError', 'ConfigError', 'GitError', 'PlanError', 'RequestError', 'SecretsError', 'UserError', 'YamlError'])
+const explained = new Set(['CheckoutError', 'ConfigError', 'GitError', 'PipelineError', 'PlanError', 'RequestError', 'SecretsError', 'UserError', 'YamlError'])
 
 process.stdout.on('error', leaveWithReader)
 try {

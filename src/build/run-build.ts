@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { RunResult } from '../model/build.ts'
 import { buildName } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
 import { worst, type Verdict } from '../model/verdict.ts'
+import { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import type { Claim } from '../queue/queue.ts'
 import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
 import type { Attempt } from './attempt.ts'
@@ -54,9 +57,20 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     return { ...known, runs, verdict, reason: stop.reason() ?? runs.find((run) => run.verdict === verdict)?.reason }
   } catch (error) {
     if (stop.signal.aborted) return { ...known, runs: [], verdict: 'cancelled', reason: stop.reason() }
+    if (error instanceof PipelineError) return blameFile(record, error)
     workshop.log.error({ err: error, build: buildName(claim.build) }, 'the build errored')
     return { ...known, runs: [], verdict: 'errored', reason: (error as Error).message }
   }
+}
+
+/** The project's own file is at fault: what it printed and what is wrong become the one run of the build. */
+function blameFile(record: BuildRecord, { message, printed }: PipelineError): CarriedOut {
+  const started = new Date().toISOString()
+  const name = 'pipeline'
+  const run = record.openRun({ name, params: {} })
+  writeFileSync(join(run.directory, 'console.log'), `${printed}${printed === '' || printed.endsWith('\n') ? '' : '\n'}error: ${message}\n`)
+  run.setStatus('FAILED')
+  return { runs: [{ name, verdict: 'failed', reason: message, started, ended: new Date().toISOString() }], verdict: 'failed', reason: message }
 }
 
 async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {

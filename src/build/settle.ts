@@ -5,9 +5,10 @@ import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
 import type { Grants as SecretGrants } from '../secrets/granted-secrets.ts'
-import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
+import { ownPipeline, ownPipelines, settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { cloneUrlOf } from '../plan/clone-url.ts'
 import { openDisclosure } from './disclose.ts'
+import type { Evaluate } from './evaluate-pipeline.ts'
 import type { Workshop } from './workshop.ts'
 
 export interface SettlerSettings {
@@ -19,6 +20,8 @@ export interface SettlerSettings {
   token: Parameters<typeof cloneToken>[1]
   choose: (request: Request) => Choice
   plan: PlanSettings
+  /** Evaluates the pipeline file of a commit. */
+  evaluate: Evaluate
   /** Where this server's secrets and keys are, which of the files `secrets/<name>.enc` it uses, and who may have which. */
   home: string
   secretsEnv: string
@@ -30,30 +33,36 @@ const mirrorInside = '/quern/repository.git'
 
 /**
  * Opens the first step of a build: choose the pipeline, fetch what it needs to know of the commit, settle the plan.
- * Script chunks of trusted requests check out by themselves, so for these no git is run at all.
+ * Script chunks of trusted requests check out by themselves, so for these no git is run at all, unless the commit may
+ * have a pipeline of its own.
  */
 export function openSettler(settings: SettlerSettings): Workshop['settle'] {
   return async (request, signal) => {
-    const chosen = settings.choose(request)
-    const mirror = wantsMirror(request, chosen) ? await fetchMirror(request, settings, signal) : undefined
+    const named = settings.choose(request)
+    const mirror = wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined
+    const chosen = (await ownChoice(named, request, mirror)) ?? named
     const known = mirror === undefined ? request : withWordsOf(await mirror.readCommit(request.commit_id), request)
     if (request.pull_request !== undefined && asksToSkip(known.message ?? '')) return { ignored: 'the commit says [skip ci]' }
     const changedFiles = mirror && (await filesChanged(mirror, known))
-    const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles })
+    const checkOut = mirror && ((directory: string) => checkOutFrom(mirror, known, { directory, settings, signal }))
+    const evaluate: PlanSettings['evaluate'] = checkOut && ((path, repo) => settings.evaluate({ path, repo, request: known, checkOut }, signal))
+    const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles, evaluate })
     if ('ignored' in planned) return planned
     const disclose = openDisclosure(settings, { request: known, plan: planned, mirror })
-    if (mirror === undefined) return { plan: planned, request: known, disclose }
-    return {
-      disclose,
-      plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror),
-      request: known,
-      checkOut: (directory) => checkOutFrom(mirror, known, { directory, settings, signal }),
-    }
+    if (mirror === undefined || checkOut === undefined) return { plan: planned, request: known, disclose }
+    return { disclose, plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror), request: known, checkOut }
   }
 }
 
-function wantsMirror(request: Request, { pipeline }: Choice): boolean {
-  return namesCommit(request) && (pipeline !== 'chunks' || !isTrusted(request))
+function wantsMirror(request: Request, { pipeline, unlessOwn = false }: Choice): boolean {
+  return namesCommit(request) && (pipeline !== 'chunks' || unlessOwn || !isTrusted(request))
+}
+
+/** The commit's own pipeline, where it has one and nothing else was named. */
+async function ownChoice(named: Choice, { commit_id: commit }: Request, mirror: Mirror | undefined): Promise<Choice | undefined> {
+  if (mirror === undefined || !named.unlessOwn) return undefined
+  for (const path of ownPipelines) if ((await mirror.readFile(commit, path)) !== undefined) return ownPipeline(named, path)
+  return undefined
 }
 
 async function fetchMirror(request: Request, settings: SettlerSettings, signal: AbortSignal): Promise<Mirror> {

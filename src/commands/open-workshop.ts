@@ -1,15 +1,10 @@
 import { join } from 'node:path'
-import { openSettler } from '../build/settle.ts'
 import { openTurns } from '../build/turns.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
-import { installation } from '../config/home.ts'
 import { makeDirectory } from '../disk/write.ts'
-import { chooseExecutor, executorSettings } from '../executor/choose.ts'
-import { gitWorld } from '../git/run-git.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog } from '../log/open-log.ts'
-import type { ExecutorName } from '../model/plan.ts'
 import { choosePublishers } from '../publish/choose.ts'
 import { mailSender } from '../publish/email.ts'
 import { openOutbox } from '../publish/outbox.ts'
@@ -20,17 +15,19 @@ import type { QuernConfig } from './open-config.ts'
 import { requireHome } from './open-home.ts'
 import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
-import { pipelineFor, planSettings } from './plan-settings.ts'
+import { openExecutors } from './open-executors.ts'
+import { openSettlerOf } from './open-settler.ts'
+import { pipelineFor } from './plan-settings.ts'
 
-/** Milliseconds between SIGTERM and SIGKILL: a stopped builder is to be gone within 10 seconds. */
-const grace = 5000
+/** A stopped builder is to be gone within 10 seconds. */
+const limits = { grace: 5000 }
 
 /** Opens the rooms of a home and wires them for a builder. */
 export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const { home, settings } = config
   const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'build.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
-  const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
+  const executor = openExecutors(config)
   return {
     home,
     homeId: homeId(home),
@@ -40,15 +37,11 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     ledger,
     log,
     pipelineOf: (request) => pipelineFor(config, request).directory,
-    settle: openSettlerOf(config),
+    settle: openSettlerOf(config, executor),
     turns: openTurns(),
-    executor: async (name) => {
-      const executor = executors.get(name) ?? chooseExecutor(name, executorSettings(settings, { hidden: [home, installation()], environment: config.environment }))
-      executors.set(name, executor)
-      return executor
-    },
+    executor,
     world: worldOf(config.environment, settings.BUILD_ENV),
-    limits: { grace },
+    limits,
     logLimit: settings.LOG_LIMIT * 1024 ** 2,
     artifactLimit: settings.ARTIFACT_LIMIT * 1024 ** 2,
     reportsOn: openReporters(config, { ledger, log }),
@@ -70,18 +63,4 @@ function openOutboxOf(config: QuernConfig, { ledger, log }: Pick<Workshop, 'ledg
       if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
     },
   }
-}
-
-function openSettlerOf(config: QuernConfig): Workshop['settle'] {
-  return openSettler({
-    cache: join(config.home, 'cache/git'),
-    // Marked like a run: what git had started when a builder was killed is ended before its entry is built again.
-    gitWorld: { ...gitWorld(config.environment), QUERN_RUN: `${homeId(config.home)}/git` },
-    token: { token: config.settings.CLONE_TOKEN, host: config.settings.CLONE_TOKEN_HOST },
-    choose: (request) => pipelineFor(config, request),
-    plan: planSettings(config),
-    home: config.home,
-    secretsEnv: config.settings.SECRETS_ENV,
-    secretGrants: config.structure.grants.secrets,
-  })
 }

@@ -3,6 +3,7 @@ import { installation } from '../config/home.ts'
 import type { Request } from '../model/request.ts'
 import { choosePipeline, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { chunkDirectories } from '../plan/chunks.ts'
+import { hasOwnChunks } from '../plan/find-chunks.ts'
 import { hostTags } from '../plan/host-tags.ts'
 import type { QuernConfig } from './open-config.ts'
 
@@ -24,7 +25,8 @@ export function planSettings({ home, settings, structure }: QuernConfig): PlanSe
   }
 }
 
-/** The pipeline for a request, by its own word, its hook's in quern.yaml, or chunks. */
-export function pipelineFor({ structure }: QuernConfig, request: Request): Choice {
-  return choosePipeline(request, structure.hooks.find(({ id }) => id === request.hook)?.pipeline)
+/** The pipeline for a request, by its own word, its hook's in quern.yaml, the commit's own file, or chunks. */
+export function pipelineFor({ home, structure }: QuernConfig, request: Request): Choice {
+  const ownChunks = hasOwnChunks(chunkDirectories({ home, shipped: installation() }))
+  return choosePipeline(request, structure.hooks.find(({ id }) => id === request.hook)?.pipeline, { ownChunks })
 }

@@ -1,5 +1,5 @@
 import { jobDirectory, repositoryDirectory } from '../model/names.ts'
-import type { Request } from '../model/request.ts'
+import { namesCommit, type Request } from '../model/request.ts'
 import { planChunks } from './chunks.ts'
 import type { ChunkSettings } from './chunks.ts'
 import type { JobPlanSettings } from './job-plan.ts'
@@ -15,15 +15,30 @@ export interface Choice {
   why: string
   /** Directory of its records under builds/. */
   directory: string
+  /** Where the commit has a pipeline file of its own, that one is taken instead; see `ownPipeline`. */
+  unlessOwn?: boolean
 }
 
-/** Chooses by the request's own word, then its hook's or source's, then script chunks. Takes any word; settling it may fail. */
-export function choosePipeline(request: Request, configured?: string): Choice {
+/** The files that are a commit's own pipeline, the first that is there. */
+export const ownPipelines = ['.quern/pipeline.ts', '.quern/pipeline.js']
+
+/**
+ * Chooses by the request's own word, then its hook's or source's, then what the commit brings along, then script chunks.
+ * A home with chunks of its own has said what builds its pushes: there no commit is looked into, and no git is run for it.
+ * Takes any word; settling it may fail.
+ */
+export function choosePipeline(request: Request, configured?: string, { ownChunks }: { ownChunks: boolean } = { ownChunks: true }): Choice {
   const ofHook = `quern.yaml names this pipeline for ${request.hook === undefined ? 'its source' : `the hook ${request.hook}`}`
   // A receiver writes its hook's pipeline into the entry, so that a later change of quern.yaml does not touch what waits.
   if (request.pipeline !== undefined) return choice(request, request.pipeline, request.pipeline === configured ? ofHook : 'the request names this pipeline')
   if (configured !== undefined) return choice(request, configured, ofHook)
-  return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
+  if (ownChunks || !namesCommit(request)) return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
+  return { ...choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named and the commit has no .quern/pipeline.ts'), unlessOwn: true }
+}
+
+/** The choice of a pipeline file that the commit was found to have. */
+export function ownPipeline(chosen: Choice, path: string): Choice {
+  return { pipeline: `file:${path}`, why: `the commit has a ${path}, and quern.yaml names no other pipeline`, directory: chosen.directory }
 }
 
 export type PlanSettings = ChunkSettings & JobPlanSettings & PipelinePlanSettings

@@ -28,6 +28,12 @@ export function findChunks(request: Request, { directories, distributeRefs }: { 
   return distribute === undefined ? chunks : [...chunks, distribute]
 }
 
+/** Whether a home has script chunks of its own: any, or, where it is the installation itself, any but the shipped ones. */
+export function hasOwnChunks([home = '.', shipped]: string[]): boolean {
+  const names = orMissing(() => readdirSync(home)) ?? []
+  return names.some((name) => /^(?:checkout_repos|build_packages|distribute)(?:_|$)/.test(name) && (shipped !== undefined || !always.some((chunk) => chunk === name)))
+}
+
 /** Whether a request may distribute at all: sent by somebody trusted, no pull request, and its ref on the list, where there is one. */
 function mayDistribute(request: Request, distributeRefs: string[]): boolean {
   if (!isTrusted(request) || request.pull_request !== undefined || request.ref.startsWith('refs/pull/')) return false

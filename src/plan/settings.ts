@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { list } from '../model/setting.ts'
+import { list, wholeNumber } from '../model/setting.ts'
 
 /** This room's settings in environment.sh. */
 export const planEnvironment = {
@@ -7,4 +7,8 @@ export const planEnvironment = {
   DISTRIBUTE_REFS: v.optional(list, ''),
   /** What this host is, for the `host_tag` of containers, besides its architecture. */
   HOST_TAGS: v.optional(list, ''),
+  /** How pipeline files of trusted requests are evaluated; those of untrusted ones always in the sandbox. */
+  PIPELINE_EXECUTOR: v.optional(v.picklist(['sandbox', 'shell'], 'expected sandbox or shell'), 'sandbox'),
+  /** Seconds that the evaluation of a pipeline file may take. */
+  PIPELINE_TIMEOUT: v.optional(wholeNumber({ min: 1, max: 3600 }), '60'),
 }
