@@ -1,6 +1,5 @@
 // Bundles src/main.ts into dist/: one small file for each command, so that the builder loads only what it needs.
 // Beside it stands what projects import: the pipeline API and its test kit, with their types.
-import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { build } from 'esbuild'
 

@@ -42,6 +42,10 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export CLONE_TOKEN_HOST="github.com"
 # What this host is, for the host_tag of job definitions, besides its architecture.
 # export HOST_TAGS="gpu big-memory"
+# shell evaluates pipeline files of trusted requests without isolation, where there is no bubblewrap.
+# export PIPELINE_EXECUTOR="sandbox"
+# Seconds that this may take.
+# export PIPELINE_TIMEOUT="60"
 # group where builds need sudo or su; a daemon that a job leaves may then stay.
 # export TREE_KILL="auto"
 

@@ -25,7 +25,7 @@ export interface EvaluatorSettings extends Pick<Workshop, 'home' | 'homeId' | 'w
 }
 
 /** A pipeline file of a commit. */
-export interface PipelineFile {
+interface PipelineFile {
   /** Below the repository's top. */
   path: string
   request: Request

@@ -10,8 +10,7 @@ export async function schedule(runs: PlannedRun[], start: (run: PlannedRun) => P
   const missing = new Map(runs.map((run) => [run.name, run.needs.length]))
   const dependents = dependentsOf(runs)
   const begin = async (run: PlannedRun): Promise<void> => {
-    const broken = run.needs.find((need) => results.get(need)?.verdict !== 'passed')
-    const result = broken === undefined ? await start(run) : skipped(run, broken, results.get(broken)!)
+    const result = whyNot(run, results) ?? (await start(run))
     results.set(run.name, result)
     await Promise.all((dependents.get(run.name) ?? []).filter((next) => countDown(missing, next.name) === 0).map(begin))
   }
@@ -37,6 +36,11 @@ function countDown(counts: Map<string, number>, name: string): number {
   return left
 }
 
-function skipped(run: PlannedRun, need: string, result: RunResult): RunResult {
-  return { name: run.name, verdict: 'skipped', reason: `it needs ${need}, which ${result.verdict === 'skipped' ? 'was skipped' : result.verdict}` }
+/** The result of a run that is not to start: the plan leaves it out, or a need has not passed. */
+function whyNot({ name, skip, needs }: PlannedRun, results: Map<string, RunResult>): RunResult | undefined {
+  if (skip !== undefined) return { name, verdict: 'skipped', reason: skip }
+  const need = needs.find((one) => results.get(one)?.verdict !== 'passed')
+  if (need === undefined) return undefined
+  const { verdict } = results.get(need)!
+  return { name, verdict: 'skipped', reason: `it needs ${need}, which ${verdict === 'skipped' ? 'was skipped' : verdict}` }
 }

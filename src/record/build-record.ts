@@ -19,10 +19,13 @@ export interface BuildRecord {
   /** Keeps the plan, and the request with what settling it added. */
   keepPlan(plan: Plan, request: Request): void
   /** Makes the directory of a run that starts now, status RUNNING. A planned run without a directory is QUEUED, or was skipped. */
-  openRun(run: Pick<PlannedRun, 'name' | 'params' | 'image'>): RunRecord
+  openRun(run: Startable): RunRecord
   /** The commit point: once it resolves, result and terminal status survive a power cut. */
   decide(result: BuildResult): Promise<void>
 }
+
+/** What of a run its record begins with. */
+type Startable = Pick<PlannedRun, 'name' | 'params'> & Partial<PlannedRun>
 
 /** The record of one run while it is written. */
 export interface RunRecord {
@@ -53,7 +56,7 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
   }
 }
 
-function openRunRecord(directory: string, run: Pick<PlannedRun, 'name' | 'params' | 'image'>): RunRecord {
+function openRunRecord(directory: string, run: Startable): RunRecord {
   mkdirSync(directory, { recursive: true })
   if (Object.keys(run.params).length > 0) writeJson(join(directory, 'params'), run.params)
   if (run.image !== undefined) writeFileSync(join(directory, 'container'), `${run.image}\n`)

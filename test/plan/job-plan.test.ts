@@ -315,6 +315,6 @@ describe('the pipeline', () => {
     expect(choosePipeline(request({ pipeline: 'job:x86/fate' })).directory).not.toBe(choosePipeline(request({ pipeline: 'job:x86-fate' })).directory)
   })
 
-  test.each(['job', 'jobs:a', '', 'chunk', 'file:a.ts'])('"%s" is refused, saying what there is', (pipeline) => expect(settlePlan(request(), { pipeline, why: '', directory: '' }, settings)).rejects.toThrow(/expected "chunks" or "job:<name>"/))
+  test.each(['job', 'jobs:a', '', 'chunk', 'files:a.ts'])('"%s" is refused, saying what there is', (pipeline) => expect(settlePlan(request(), { pipeline, why: '', directory: '' }, settings)).rejects.toThrow(/expected "chunks", "job:<name>" or "file:<path>"/))
   test('of a job that is not there names the file', () => expect(planned('missing')).rejects.toThrow(/no job missing: expected a file .*missing\.yml/))
 })

@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest'
+import type { Plan } from '../../../src/model/plan.ts'
+import type { Request } from '../../../src/model/request.ts'
+import { choosePipeline, settlePlan } from '../../../src/plan/choose.ts'
+import { hasOwnChunks } from '../../../src/plan/find-chunks.ts'
+import { noGrants } from '../../../src/plan/grants.ts'
+import { defineJobs } from '../../../src/plan/pipeline/define-jobs.ts'
+import { pipeline, type Pipeline, type PipelineContext, type PipelineOptions } from '../../../src/plan/pipeline/pipeline.ts'
+import { planPipeline, type PipelinePlanSettings } from '../../../src/plan/pipeline/plan-pipeline.ts'
+import { sampleRequest } from '../../helpers/sample-request.ts'
+import { tempDir } from '../../helpers/temp-dir.ts'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const untrusted: Partial<Request> = { source: 'github', trusted: false, full_name: 'mills/mill' }
+
+test('stages run in order, jobs before, between and after them are stages too', async () => {
+  const { runs } = await planOf((p) => {
+    p.job('lint', 'x')
+    p.job('types', 'x')
+    p.stage('test', () => {
+      p.job('unit', 'x')
+      p.job('browser', 'x')
+      p.job('report', 'x', { needs: ['unit'] })
+    })
+    p.job('publish', 'x', { needs: ['report', 'lint'] })
+  })
+  expect(Object.fromEntries(runs.map(({ name, needs }) => [name, needs]))).toEqual({
+    lint: [],
+    types: [],
+    unit: ['lint', 'types'],
+    browser: ['lint', 'types'],
+    report: ['lint', 'types', 'unit'],
+    publish: ['browser', 'report', 'lint'],
+  })
+})
+
+test('the jobs of a stage need its services, which last as long as the jobs may and have no work tree', async () => {
+  const { runs } = await planOf((p) => {
+    p.stage('test', { timeout: 2 }, () => {
+      p.job('unit', 'x')
+      p.job('db', 'x', { service: true, ready: 'pg_isready' })
+      p.job('slow', 'x', { timeout: 40 })
+    })
+    p.job('after', 'x', { timeout: 1 })
+  })
+  const [unit, db, slow, after] = runs
+  expect([unit!.needs, db!.needs, slow!.needs, after!.needs]).toEqual([['db'], [], ['db'], ['unit', 'slow']])
+  expect(db).toMatchObject({ service: true, ready: 'pg_isready', timeout: 43, workspace: 'none' })
+})
+
+test('where a job runs follows from its image and executor', async () => {
+  const { runs } = await planOf((p) => [p.job('a', 'x'), p.job('b', 'x', { image: 'node:22' }), p.job('c', 'x', { executor: 'shell', image: 'node:22' })])
+  expect(runs.map(({ executor, image }) => [executor, image])).toEqual([['sandbox', undefined], ['container', 'node:22'], ['shell', undefined]])
+})
+
+test('an untrusted request sets scripts, needs, environment and artifacts, and this server the rest', async () => {
+  const greedy: PipelineOptions = { supersede: true, notify: ['victim@example.org'], memory: '64g', cpus: 64, timeout: 1000, secrets: ['TOKEN'], group: 'all' } as PipelineOptions
+  const plan = await planOf((p) => [p.job('a', 'make', { executor: 'shell', env: { A: 1 }, artifacts: ['*.log'] })], { options: greedy, request: untrusted })
+  expect(plan).toMatchObject({ notify: [] })
+  expect(plan.supersede).toBeUndefined()
+  expect(plan.runs[0]).toMatchObject({ executor: 'sandbox', script: 'set -e\nmake', secrets: [], network: false, timeout: 60, artifacts: ['*.log'] })
+  expect(plan.runs[0]!.env['A']).toBe('1')
+  for (const key of ['memory', 'cpus', 'group', 'mounts', 'engine']) expect(plan.runs[0]).not.toHaveProperty(key)
+})
+
+test('a deploy of an untrusted request does not run', async () => {
+  const define = (p: PipelineContext) => void p.job('publish', 'x', { deploy: true })
+  expect((await planOf(define, { request: untrusted })).runs[0]).toMatchObject({ deploy: true, skip: expect.stringContaining('untrusted') })
+  expect((await planOf(define)).runs[0]).not.toHaveProperty('skip')
+})
+
+test('an untrusted request runs in images that the server lists, and in no other', async () => {
+  const define = (p: PipelineContext) => void p.job('a', 'x', { image: 'node:22' })
+  await expect(planOf(define, { request: untrusted })).rejects.toThrow('the untrusted request asks for the image node:22, which quern.yaml does not list: add it under grants: untrusted_images:')
+  const grants = { ...noGrants, untrusted_images: ['node:*'] }
+  expect((await planOf(define, { request: untrusted, settings: { grants } })).runs[0]).toMatchObject({ executor: 'container', image: 'node:22' })
+})
+
+test('what an evaluation leaves is checked as the words of a stranger', async () => {
+  for (const data of [undefined, 7, { jobs: 'many' }, { jobs: [{ name: 'a', script: 'x', stage: 0, mounts: [{ from: '/etc', to: '/x', readonly: false }] }] }, { jobs: [{ name: 'a', script: 'x', stage: 0, engine: true }] }])
+    await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => data) })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining('p.ts: what its evaluation left is no list of jobs') })
+  const twice = { jobs: [1, 2].map(() => ({ name: 'a', script: 'x', stage: 0 })) }
+  await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => twice) })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: two runs are named "a": give each its own name' })
+})
+
+test('a file that defines no job for a request leaves nothing to build', async () => {
+  const planned = await planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => ({ jobs: [] })) })
+  expect(planned).toEqual({ ignored: 'p.ts has no job for this request' })
+})
+
+test.each(['file:../x.ts', 'file:/etc/x.ts', 'file:a/../../x.ts', 'file:.git/x.ts', 'file:x.sh', 'file:', 'file:a\nb.ts'])('%j names no file of a commit', async (name) => {
+  const request = sampleRequest({ pipeline: name })
+  await expect(settlePlan(request, choosePipeline(request), settingsWith(async () => ({ jobs: [] })) as never)).rejects.toThrow('expected "file:" and a path below the repository')
+})
+
+test('a commit is looked into only where nothing else is named and the home has no chunks of its own', () => {
+  expect(choosePipeline(sampleRequest(), undefined, { ownChunks: false })).toMatchObject({ pipeline: 'chunks', unlessOwn: true })
+  expect(choosePipeline(sampleRequest(), undefined, { ownChunks: true })).not.toHaveProperty('unlessOwn')
+  expect(choosePipeline(sampleRequest(), 'chunks', { ownChunks: false })).not.toHaveProperty('unlessOwn')
+})
+
+test('shipped chunks are not a home’s own', () => {
+  const home = tempDir()
+  const [own, shipped] = [join(home, 'own'), join(home, 'shipped')]
+  for (const path of [own, shipped]) mkdirSync(path)
+  for (const name of ['checkout_repos', 'build_packages']) writeFileSync(join(shipped, name), 'true\n')
+  expect([hasOwnChunks([own, shipped]), hasOwnChunks([shipped]), hasOwnChunks([join(home, 'none'), shipped])]).toEqual([false, false, false])
+  writeFileSync(join(shipped, 'build_packages_main'), 'true\n')
+  writeFileSync(join(own, 'build_packages'), 'true\n')
+  expect([hasOwnChunks([own, shipped]), hasOwnChunks([shipped])]).toEqual([true, true])
+})
+
+interface Given {
+  options?: PipelineOptions
+  request?: Partial<Request>
+  settings?: Partial<PipelinePlanSettings>
+}
+
+async function planOf(define: (p: PipelineContext) => unknown, { options = {}, request = {}, settings = {} }: Given = {}): Promise<Plan> {
+  const made: Pipeline = pipeline(options, (p) => void define(p))
+  const evaluate: PipelinePlanSettings['evaluate'] = async (_, repo) => JSON.parse(JSON.stringify(await defineJobs(made, repo, process.cwd()))) as unknown
+  return (await planPipeline(sampleRequest(request), 'p.ts', { pipeline: 'file:p.ts', why: 'a test', settings: { ...settingsWith(evaluate), ...settings } })) as Plan
+}
+
+function settingsWith(evaluate: PipelinePlanSettings['evaluate']): PipelinePlanSettings {
+  return { clone: { CLONE_BASE: 'https://localhost', CLONE_WITH: '' }, grants: noGrants, timeout: 60, evaluate }
+}
