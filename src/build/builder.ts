@@ -43,7 +43,8 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   let claimed = 0
   while (failure === undefined) {
     const give = await slots.take()
-    const claim = stop.aborted || failure !== undefined ? undefined : await workshop.queue.claim((request) => workshop.records.reserve(workshop.pipelineOf(request)))
+    // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
+    const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop).catch((error: unknown) => void (failure ??= error))
     if (claim === undefined) {
       give()
       if (running.size === 0 || stop.aborted || failure !== undefined) break
@@ -59,6 +60,10 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   await Promise.all(running)
   if (failure !== undefined) throw failure
   return claimed
+}
+
+function claimNext({ queue, records, pipelineOf }: Workshop): Promise<Claim | undefined> {
+  return queue.claim((request) => records.reserve(pipelineOf(request)))
 }
 
 async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop: builderStops }: { give: () => void; slots: Slots; stop: AbortSignal }): Promise<void> {

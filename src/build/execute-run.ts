@@ -17,7 +17,7 @@ interface Surroundings {
   settled: Settled
 }
 
-/** Executes one run when its turn has come and a slot is free. What goes wrong on our side is `errored`. */
+/** Executes one run when its turn has come and a slot is free. Never rejects: what goes wrong on our side is `errored`, so that the build waits for its other runs. */
 export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings: Surroundings): Promise<RunResult> {
   const { takeSlot, stop, record } = attempt
   const endTurns = await takeTurns(attempt, run)
@@ -30,6 +30,8 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     kept.setStatus(statusOf(verdict))
     return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), started, ended: new Date().toISOString() }
+  } catch (error) {
+    return { name: run.name, ...errored(attempt, run, error) }
   } finally {
     giveSlot()
     endTurns()
@@ -45,7 +47,7 @@ async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise
 }
 
 async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kept }: Surroundings & { kept: RunRecord }): Promise<Ending> {
-  const { workshop, claim, stop } = attempt
+  const { workshop, stop } = attempt
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
   try {
     const place = await trees.prepare(run)
@@ -55,12 +57,16 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
     const ending = await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, kept, output }), stop.signal))
     return await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
   } catch (error) {
-    workshop.log.error({ err: error, build: buildName(claim.build), run: run.name }, 'the run errored')
-    return { verdict: 'errored', reason: (error as Error).message }
+    return errored(attempt, run, error)
   } finally {
-    log.close()
-    await trees.leave(run)
+    // First the tree: a job that filled the disk leaves no room for what the log still holds.
+    await trees.leave(run).finally(() => log.close())
   }
+}
+
+function errored({ workshop, claim }: Attempt, run: PlannedRun, error: unknown): Ending & { verdict: 'errored' } {
+  workshop.log.error({ err: error, build: buildName(claim.build), run: run.name }, 'the run errored')
+  return { verdict: 'errored', reason: (error as Error).message }
 }
 
 /** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */

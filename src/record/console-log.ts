@@ -5,7 +5,7 @@ export interface ConsoleLog {
   write(chunk: Uint8Array): void
   /** Bytes that the run printed. */
   readonly bytes: number
-  /** Writes what was held back, behind a line that says what is missing, and closes the file. @throws where output could not be written */
+  /** Writes what was held back, behind a line that says what is missing, and closes the file. @throws where that cannot be written either */
   close(): void
 }
 
@@ -19,31 +19,47 @@ export function openConsoleLog(path: string, limit: number): ConsoleLog {
   const tail = openTail(Math.min(tailSize, limit))
   let bytes = 0
   let failure: Error | undefined
-  const put = (data: Uint8Array) => {
-    try {
-      for (let offset = 0; offset < data.length; ) offset += writeSync(descriptor, data, offset)
-    } catch (error) {
-      // A full disk: the run goes on, and the one who closes the log hears of it.
-      failure ??= error as Error
-    }
-  }
   return {
     write(chunk) {
-      const room = failure === undefined ? Math.max(head - bytes, 0) : 0
+      const room = failure === undefined ? Math.min(Math.max(head - bytes, 0), chunk.length) : 0
       bytes += chunk.length
-      if (room > 0) put(chunk.length > room ? chunk.subarray(0, room) : chunk)
-      if (chunk.length > room) tail.push(chunk.subarray(room))
+      const kept = put(chunk.subarray(0, room))
+      if (kept < chunk.length) tail.push(chunk.subarray(kept))
     },
     get bytes() {
       return bytes
     },
     close() {
-      if (tail.dropped() > 0) put(Buffer.from(`\n[quern: ${tail.dropped()} bytes left out here: the log is limited to ${limit} bytes]\n`))
+      put(Buffer.from(gap(takeFailure(), { dropped: tail.dropped(), limit })))
       for (const part of tail.parts()) put(part)
       closeSync(descriptor)
-      if (failure !== undefined) throw new Error(`writing ${path}: ${failure.message}`, { cause: failure })
+      const failed = takeFailure()
+      if (failed !== undefined) throw new Error(`writing ${path}: ${failed.message}`, { cause: failed })
     },
   }
+
+  /** Writes to the file and returns how many bytes it took. On a full disk the run goes on: what follows is held back like the end of a long log. */
+  function put(data: Uint8Array): number {
+    let offset = 0
+    try {
+      while (offset < data.length) offset += writeSync(descriptor, data, offset)
+    } catch (error) {
+      failure ??= error as Error
+    }
+    return offset
+  }
+
+  function takeFailure(): Error | undefined {
+    const taken = failure
+    failure = undefined
+    return taken
+  }
+}
+
+/** The line between the head and what was held back. */
+function gap(failure: Error | undefined, { dropped, limit }: { dropped: number; limit: number }): string {
+  if (failure !== undefined) return `\n[quern: from here on the log could not be written while the run went on (${failure.message})${dropped > 0 ? `: ${dropped} bytes left out` : ''}]\n`
+  return dropped > 0 ? `\n[quern: ${dropped} bytes left out here: the log is limited to ${limit} bytes]\n` : ''
 }
 
 /** The last `size` bytes pushed, in a ring that is only allocated when there is something to hold. */

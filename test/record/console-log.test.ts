@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openConsoleLog } from '../../src/record/console-log.ts'
+import { canMount, smallDisk } from '../helpers/small-disk.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const MiB = 1024 * 1024
@@ -45,3 +46,27 @@ test('a full disk is told when the log is closed', () => {
   log.write(Buffer.from('lost\n'))
   expect(() => log.close()).toThrow('writing /dev/full: ENOSPC')
 })
+
+test.skipIf(!canMount)('what did not fit on a full disk is written when there is room again, behind a line that says so', () => {
+  const { path: disk } = smallDisk(64 * 1024)
+  const path = join(disk, 'console.log')
+  const log = openConsoleLog(path, 10 * MiB)
+  log.write(Buffer.from('before\n'))
+  fill(join(disk, 'big'))
+  const lost = Buffer.alloc(10_000, 'x')
+  log.write(lost)
+  log.write(Buffer.from('after\n'))
+  rmSync(join(disk, 'big'))
+  log.close()
+  const kept = readFileSync(path, 'utf8')
+  expect(kept.replace(/\n\[quern: from here on the log could not be written while the run went on \(ENOSPC[^\n]*\)\]\n/, '')).toBe(`before\n${lost.toString()}after\n`)
+  expect(kept).toContain('[quern:')
+})
+
+function fill(path: string): void {
+  try {
+    appendFileSync(path, Buffer.alloc(MiB))
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' })
+  }
+}
