@@ -8,9 +8,8 @@ import { aRequest } from './a-request.ts'
 import { runQuern } from './run-quern.ts'
 import { tempDir } from './temp-dir.ts'
 
-/** A home with chunks and settings of its own, on which the real bin/quern is run. */
-export function aHome({ chunks = {}, settings = {} }: { chunks?: Record<string, string>; settings?: Record<string, string> } = {}) {
-  const home = tempDir()
+/** A home with chunks and settings of its own, on which the real bin/quern is run; in a fresh directory, or `at` an empty one. */
+export function aHome({ chunks = {}, settings = {}, at: home = tempDir() }: { chunks?: Record<string, string>; settings?: Record<string, string>; at?: string | undefined } = {}) {
   let dropped = 0
   for (const name of ['queue', 'logs', 'scripts']) mkdirSync(join(home, name))
   for (const [name, text] of Object.entries({ checkout_repos: 'true\n', build_packages: 'true\n', ...chunks })) writeFileSync(join(home, 'scripts', name), text)

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { aHome, exitOf, until } from './a-home.ts'
 import { freePort } from './free-port.ts'
@@ -8,9 +8,9 @@ import { deliver, secret, type DeliveryOptions } from './receiver.ts'
 import { runQuern } from './run-quern.ts'
 
 /** A home with its receivers and builders as processes of their own, all ended when the test ends. */
-export async function aServer({ chunks = {}, settings = {}, shipped = false }: { chunks?: Record<string, string>; settings?: Record<string, string>; shipped?: boolean } = {}) {
+export async function aServer({ chunks = {}, settings = {}, shipped = false, at }: { chunks?: Record<string, string>; settings?: Record<string, string>; shipped?: boolean; at?: string } = {}) {
   const port = await freePort()
-  const given = aHome({ chunks, settings: { HOST: '127.0.0.1', PORT: String(port), SECRET: secret, ...settings } })
+  const given = aHome({ at, chunks, settings: { HOST: '127.0.0.1', PORT: String(port), SECRET: secret, ...settings } })
   const { home } = given
   // A chunk that a home does not have is the shipped one.
   if (shipped) for (const name of ['checkout_repos', 'build_packages'].filter((one) => !(one in chunks))) rmSync(join(home, 'scripts', name))
@@ -19,6 +19,14 @@ export async function aServer({ chunks = {}, settings = {}, shipped = false }: {
     ...given,
     /** Starts a receiver and returns when it listens. */
     serve: () => serve(home),
+    /** Writes files of the home, readable for its owner only. */
+    write(files: Record<string, string>) {
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(home, name)), { recursive: true })
+        writeFileSync(join(home, name), text, { mode: 0o600 })
+      }
+    },
+    read: (path: string) => readFileSync(join(home, path), 'utf8'),
     /** Changes a line of environment.sh. */
     set(name: string, value: string) {
       const path = join(home, 'environment.sh')

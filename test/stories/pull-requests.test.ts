@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { aServer } from '../helpers/a-server.ts'
 import { gitHttp } from '../helpers/git-http.ts'
@@ -10,6 +7,7 @@ import { isInstalled } from '../helpers/is-installed.ts'
 import { payload } from '../helpers/receiver.ts'
 import { canMount } from '../helpers/small-disk.ts'
 import { smtpListener } from '../helpers/smtp.ts'
+import { buildWithout } from '../helpers/without-programs.ts'
 
 /** What a stranger may try; each success is told by a word in capitals. */
 const redTeam = `pushd "$REPOSITORY"
@@ -38,7 +36,7 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
       settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org', CLONE_TOKEN: 'not-a-real-token', CLONE_TOKEN_HOST: '127.0.0.1', BUILD_ENV: 'QUERN_TEST_HOME QUERN_TEST_PORT', QUERN_TEST_PORT: String(smtp.port) },
     })
     server.set('QUERN_TEST_HOME', server.home)
-    writeFileSync(join(server.home, 'secrets.yml'), '- NAME: not-a-real-secret-value\n', { mode: 0o600 })
+    server.write({ 'secrets.yml': '- NAME: not-a-real-secret-value\n' })
     const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
     const receiver = await server.serve()
     expect(await receiver.deliver(body, { event: 'pull_request' })).toMatchObject({ status: 202 })
@@ -51,8 +49,8 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
     expect(console).not.toMatch(/not-a-real|SMTP_URL|^SECRET=|TOKEN/m)
     expect(console).toMatch(/^PULL_REQUEST=2$/m)
     expect(console).toMatch(/^COMMITTER_EMAIL=carl@example\.org$/m)
-    expect(JSON.parse(readFileSync(join(server.home, 'builds', build, 'plan.json'), 'utf8'))).toMatchObject({ runs: [{ executor: 'sandbox', network: false, secrets: [] }] })
-    expect(JSON.parse(readFileSync(join(server.home, 'builds', build, 'request.json'), 'utf8'))).toMatchObject({ trusted: false, committer_name: 'Carl Committer', author_name: 'Ada Author', message: 'Say good day' })
+    expect(JSON.parse(server.read(`builds/${build}/plan.json`))).toMatchObject({ runs: [{ executor: 'sandbox', network: false, secrets: [] }] })
+    expect(JSON.parse(server.read(`builds/${build}/request.json`))).toMatchObject({ trusted: false, committer_name: 'Carl Committer', author_name: 'Ada Author', message: 'Say good day' })
     expect(smtp.taken).toEqual([])
   })
 
@@ -72,10 +70,11 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
   test("gets a job definition's script and no more: no secret, no network, nobody mailed", async () => {
     const smtp = await smtpListener()
     const server = await aServer({ settings: { SMTP_URL: smtp.url } })
-    mkdirSync(join(server.home, 'job-defs'))
-    writeFileSync(join(server.home, 'job-defs/check.yml'), 'secrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nscript: |\n  cat hello.txt\n  env | grep DEPLOY_KEY && echo HAS the secret\n  grep -v -e lo: -e "|" /proc/net/dev && echo HAS a network\n  exit 1\n')
-    writeFileSync(join(server.home, 'secrets.yml'), '- DEPLOY_KEY: not-a-real-deploy-key\n', { mode: 0o600 })
-    writeFileSync(join(server.home, 'quern.yaml'), 'hooks: [{id: amp_main, secret_env: SECRET, pipeline: "job:check"}]\n')
+    server.write({
+      'job-defs/check.yml': 'secrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nscript: |\n  cat hello.txt\n  env | grep DEPLOY_KEY && echo HAS the secret\n  grep -v -e lo: -e "|" /proc/net/dev && echo HAS a network\n  exit 1\n',
+      'secrets.yml': '- DEPLOY_KEY: not-a-real-deploy-key\n',
+      'quern.yaml': 'hooks: [{id: amp_main, secret_env: SECRET, pipeline: "job:check"}]\n',
+    })
     const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
     const receiver = await server.serve()
     await receiver.deliver(body, { event: 'pull_request' })
@@ -91,9 +90,7 @@ test.skipIf(!canMount)('where bubblewrap is missing, a pull request is errored w
   const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
   const receiver = await server.serve()
   await receiver.deliver(body, { event: 'pull_request' })
-  const bwrap = ['/usr/local/bin/bwrap', '/usr/bin/bwrap', '/bin/bwrap'].filter((path) => existsSync(path))
-  const hidden = bwrap.map((path) => `mount --bind /dev/null ${path}`).join(' && ')
-  await promisify(execFile)('unshare', ['--mount', 'sh', '-c', `${hidden || 'true'} && exec bin/quern build`], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: server.home } })
+  await buildWithout(['bwrap'], server.home)
   expect(server.result(build)).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install bubblewrap') })
   expect(server.console(build)).not.toContain('RAN')
 })

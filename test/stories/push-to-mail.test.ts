@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { exitOf, until } from '../helpers/a-home.ts'
@@ -114,6 +114,6 @@ test('two receivers on one home that get the same delivery at once make one buil
   expect(new Set(answers.map(({ body }) => body.entry)).size).toBe(1)
   expect(await server.ended('Codertocat~Hello-World/1')).toBe('PASSED')
   await server.idle()
-  expect(readFileSync(join(server.home, 'count'), 'utf8')).toBe('built\n')
+  expect(server.read('count')).toBe('built\n')
   expect(server.list('builds/Codertocat~Hello-World')).toEqual(['1'])
 })

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { aServer } from '../helpers/a-server.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
+import { canMount, smallDisk } from '../helpers/small-disk.ts'
+import { buildWithout } from '../helpers/without-programs.ts'
+
+const sandboxed = isInstalled('bwrap', 'apt-get install bubblewrap')
+
+test.skipIf(!sandboxed)('artifacts over ARTIFACT_LIMIT fail a run with their size, a definition that is a bomb and 10,000 runs are errored, and the queue goes on', async () => {
+  const server = await aServer({ settings: { ARTIFACT_LIMIT: '1' } })
+  server.write({
+    'job-defs/greedy.yml': 'artifacts: ["*.bin"]\nscript: head -c 3000000 /dev/zero > a.bin\n',
+    'job-defs/bomb.yml': `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghij'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghij'[index]}`).join(',')}]`).join('\n')}\nscript: true\n`,
+    'job-defs/many.yml': 'params: [{name: n}]\nscript: "true"\n',
+    'job-defs/good.yml': 'script: echo good\n',
+  })
+  expect(await server.quern('start', 'greedy')).toMatchObject({ code: 0 })
+  expect(await server.quern('start', 'bomb')).toMatchObject({ code: 2, stderr: expect.stringContaining('bomb.yml') })
+  for (const [pipeline, runs] of [['job:bomb', undefined], ['job:many', Array.from({ length: 10_000 }, (_, n) => ({ name: `run ${n}`, params: { n: String(n) } }))], ['job:good', undefined]] as const) server.drop({ pipeline, ref: 'refs/jobs/test', ...(runs && { runs: [...runs] }) })
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('greedy/1')).toMatchObject({ verdict: 'failed', reason: expect.stringContaining('artifacts are 2.9 MiB, and at most 1.0 MiB are kept (ARTIFACT_LIMIT') })
+  expect(server.console('greedy/1', 'greedy')).toContain('ARTIFACT_LIMIT')
+  expect(server.list('builds/greedy/1/runs/greedy/artifacts')).toEqual([])
+  expect(server.result('bomb/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('bomb.yml') })
+  expect(server.result('many/1')).toMatchObject({ verdict: 'errored', reason: 'the plan has 10000 runs: expected at most 2000' })
+  expect(server.status('good/1')).toBe('PASSED')
+  expect((await server.quern('show', 'many/1')).stdout).toContain('the plan has 10000 runs')
+})
+
+test.skipIf(!canMount || !sandboxed)('a job that fills its workspace to the brim fails with the reason on its console, and the queue goes on', async () => {
+  const disk = smallDisk(16 * 1024 * 1024)
+  const server = await aServer({ at: disk.path })
+  server.write({ 'job-defs/brim.yml': 'script: |\n  echo begun\n  head -c 100M /dev/zero > big || seq 100000\n  exit 5\n', 'job-defs/good.yml': 'script: echo good\n' })
+  for (const job of ['brim', 'good']) await server.quern('start', job)
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('brim/1')).toMatchObject({ verdict: 'failed', runs: [{ code: 5 }] })
+  expect(server.console('brim/1', 'brim')).toMatch(/^begun\n[^]*No space left on device[^]*\n\[quern: from here on the log could not be written while the run went on \(ENOSPC[^]*\n99999\n100000\n$/)
+  expect(server.status('good/1')).toBe('PASSED')
+})
+
+test.skipIf(!canMount)('an engine that is not installed is errored with its package, an image that is nowhere with its name', async () => {
+  const server = await aServer({ settings: { CONTAINER_PULL: 'never', ENGINE: 'podman' } })
+  server.write({ 'job-defs/boxed.yml': 'containers: [{image: "localhost/quern-no-such-image:1"}]\nscript: echo RAN\n' })
+  await server.quern('start', 'boxed')
+  await buildWithout(['podman', 'docker'], server.home)
+  expect(server.result('boxed/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('apt-get install podman') })
+  if (!isInstalled('podman', 'apt-get install podman')) return
+  await server.quern('start', 'boxed')
+  await server.build()
+  expect(server.result('boxed/2')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('localhost/quern-no-such-image:1') })
+})
