@@ -29,7 +29,7 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
       const chunks: Buffer[] = []
       let length = 0
       const timer = setTimeout(() => refuse(new Refusal(400, `the body was not complete after ${time / 1000} seconds`)), time)
-      incoming.on('data', take).on('end', deliver).on('close', breakOff).on('error', breakOff)
+      incoming.on('data', take).on('end', deliver).on('error', breakOff)
 
       function take(chunk: Buffer): void {
         length += chunk.length
@@ -55,7 +55,7 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
         clearTimeout(timer)
         held -= length
         length = 0
-        incoming.off('data', take).off('end', deliver).off('close', breakOff)
+        incoming.off('data', take).off('end', deliver)
       }
     })
 }

@@ -233,6 +233,15 @@ test('bodies that together would fill the memory are asked to come later', async
   void first
 })
 
+test('what was received is not counted any more, however it ended', async () => {
+  const { url, hook } = await receiver({ bounds: { ...bodyBounds, size: 20_000, together: 30_000 } })
+  for (let time = 0; time < 6; time++) {
+    expect(await deliver(hook, payload('push'))).toMatchObject({ status: 202 })
+    await talk(url, [request([...headOf(0).filter((line) => !line.startsWith('Content-Length')), 'Transfer-Encoding: chunked', `X-Hub-Signature-256: ${signature('x')}`]), `6000\r\n${'x'.repeat(0x6000)}\r\n`])
+  }
+  expect(await deliver(hook, payload('push'))).toMatchObject({ status: 202 })
+})
+
 test('a sender who leaves in the middle is forgotten', async () => {
   const { url, hook, lines } = await receiver()
   const socket = connect(Number(new URL(url).port), '127.0.0.1')

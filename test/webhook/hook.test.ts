@@ -19,6 +19,10 @@ test.each([
   expect(await pushTo({ repositories })).toMatchObject(expected)
 })
 
+test('a repository whose name starts with a dot is matched like any other', async () => {
+  expect(await pushTo({ repositories: ['Codertocat/*'] }, (push) => Object.assign(push.repository, { name: '.github', full_name: 'Codertocat/.github' }))).toMatchObject(taken)
+})
+
 test.each([
   [['master'], 'master', taken],
   [['refs/heads/master'], 'master', taken],

@@ -33,6 +33,12 @@ test('a pull request whose fork is gone is untrusted', async () => {
   expect(queued[0]).toMatchObject({ trusted: false })
 })
 
+test('two repositories that are both missing are not the same one', async () => {
+  const { hook, queued } = await receiver()
+  await deliver(hook, payload('pull-request-opened', (body) => (body.pull_request.head.repo = body.pull_request.base.repo = null)), { event })
+  expect(queued).toMatchObject([{ trusted: false }])
+})
+
 test('a pull request from the same repository is ignored, since its branch is built by the push', async () => {
   const { hook, queued, decisions } = await receiver()
   expect(await deliver(hook, payload('pull-request-synchronize'), { event })).toMatchObject({ status: 200, body: { result: 'ignored', reason: 'built by push' } })

@@ -99,10 +99,11 @@ test.each(['[skip ci] tidy', 'Tidy\n\n[ci skip]', '[SKIP CI]'])('a head commit t
   expect(decisions).toMatchObject([{ decision: 'ignored', commit_id: '6113728f27ae82c7b1a177c8d03f9e96e0adf246' }])
 })
 
-test('a deleted ref is ignored, also where only the zeros say so', async () => {
+test('a deleted ref is ignored, whether its flag or the zeros say so', async () => {
   const { hook, queued } = await receiver()
   expect(await deliver(hook, payload('push-deleted'))).toMatchObject({ status: 200, body: { result: 'ignored', reason: 'the ref was deleted' } })
   expect(await deliver(hook, payload('push-deleted', (push) => delete push.deleted))).toMatchObject({ status: 200, body: { result: 'ignored' } })
+  expect(await deliver(hook, payload('push', (push) => (push.deleted = true)))).toMatchObject({ status: 200, body: { result: 'ignored' } })
   expect(queued).toEqual([])
 })
 
