@@ -4,32 +4,42 @@ import { orMissing } from '../disk/read.ts'
 import type { Ending, Execution } from '../executor/executor.ts'
 import { buildName, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
-import { isTrusted } from '../model/request.ts'
 import { statusOf } from '../model/verdict.ts'
 import type { RunRecord } from '../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../record/console-log.ts'
 import type { Attempt } from './attempt.ts'
+import type { Service } from './schedule.ts'
+import type { ServiceNetwork } from './service-network.ts'
+import { scriptOf, watchStart } from './service-start.ts'
+import type { SharedDirectory } from './shared-directory.ts'
 import type { Place, Trees } from './trees.ts'
 import type { Disclosed, Settled } from './workshop.ts'
 
 interface Surroundings {
   trees: Trees
   settled: Settled
+  shared: SharedDirectory
+  network: ServiceNetwork
+  /** Of a service. */
+  service?: Service | undefined
 }
 
-/** Executes one run when its turn has come and a slot is free. Never rejects: what goes wrong on our side is `errored`, so that the build waits for its other runs. */
+/**
+ * Executes one run when its turn has come and a slot is free. A service takes no slot: it would wait for the jobs that
+ * wait for it. Never rejects: what goes wrong on our side is `errored`, so that the build waits for its other runs.
+ */
 export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings: Surroundings): Promise<RunResult> {
   const { takeSlot, stop, record } = attempt
   const endTurns = await takeTurns(attempt, run)
-  const giveSlot = await takeSlot()
+  const giveSlot = surroundings.service === undefined ? await takeSlot() : () => {}
   try {
     if (stop.signal.aborted) return { name: run.name, verdict: 'cancelled' }
     const kept = record.openRun(run)
     const started = new Date().toISOString()
-    const { verdict, code, signal, reason, notes = [] } = await carryOut(attempt, run, { ...surroundings, kept })
+    const { verdict, code, signal, reason, notes = [], note } = await carryOut(attempt, run, { ...surroundings, kept })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     kept.setStatus(statusOf(verdict))
-    return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), started, ended: new Date().toISOString() }
+    return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started, ended: new Date().toISOString() }
   } catch (error) {
     return { name: run.name, ...errored(attempt, run, error) }
   } finally {
@@ -46,16 +56,24 @@ async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise
   return () => ends.forEach((end) => end())
 }
 
-async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kept }: Surroundings & { kept: RunRecord }): Promise<Ending> {
+async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string }> {
   const { workshop, stop } = attempt
+  const { trees, settled, shared, service, kept } = surroundings
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
   try {
     const place = await trees.prepare(run)
     const disclosed = await settled.disclose(run)
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
     const executor = await workshop.executor(run.executor)
-    const ending = await masked(disclosed.hidden, log, (output) => executor.execute(executionOf(attempt, run, { place, disclosed, settled, kept, output }), stop.signal))
-    return await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
+    const reach = await surroundings.network.of(run)
+    const signal = service === undefined ? stop.signal : AbortSignal.any([stop.signal, service.over])
+    const ending = await masked(disclosed.hidden, log, (output) => {
+      const watched = service === undefined ? output : watchStart(run, output, service.usable)
+      return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && { shared: shared.path }) }, signal)
+    })
+    const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
+    const note = shared.noteOf(run)
+    return note === undefined ? final : { ...final, note: await maskedNote(note, disclosed.hidden) }
   } catch (error) {
     return errored(attempt, run, error)
   } finally {
@@ -67,6 +85,12 @@ async function carryOut(attempt: Attempt, run: PlannedRun, { trees, settled, kep
 function errored({ workshop, claim }: Attempt, run: PlannedRun, error: unknown): Ending & { verdict: 'errored' } {
   workshop.log.error({ err: error, build: buildName(claim.build), run: run.name }, 'the run errored')
   return { verdict: 'errored', reason: (error as Error).message }
+}
+
+async function maskedNote(note: string, hidden: string[]): Promise<string> {
+  if (hidden.length === 0) return note
+  const { maskText } = await import('../secrets/mask.ts')
+  return maskText(note, hidden)
 }
 
 /** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */
@@ -110,14 +134,13 @@ async function masked(hidden: string[], log: ConsoleLog, work: (output: Executio
 interface Means {
   place: Place
   disclosed: Disclosed
-  settled: Settled
   kept: RunRecord
   output: Execution['output']
 }
 
-function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, disclosed, settled, kept, output }: Means): Execution {
+function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, disclosed, kept, output }: Means): Omit<Execution, 'network'> {
   const script = join(kept.directory, 'script')
-  writeFileSync(script, run.script)
+  writeFileSync(script, scriptOf(run))
   const { memory, cpus, image, mounts = [] } = run
   return {
     id: `${workshop.homeId}/${buildName(claim.build)}/${run.name}`,
@@ -127,7 +150,6 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
     env: { ...workshop.world, TMPDIR: place.temporary, ...(place.archive !== undefined && { ARCHIVE_ROOT: place.archive }), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
-    network: !run.network ? 'none' : isTrusted(settled.request) ? 'host' : 'isolated',
     ...(image !== undefined && { image }),
     mounts: [...place.mounts, ...mounts],
   }

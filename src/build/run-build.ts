@@ -12,6 +12,8 @@ import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
 import { executeRun } from './execute-run.ts'
 import { schedule } from './schedule.ts'
+import { openServiceNetwork } from './service-network.ts'
+import { openSharedDirectory } from './shared-directory.ts'
 import { whileNewest } from './supersede.ts'
 import { openTrees } from './trees.ts'
 import type { Settled, Workshop } from './workshop.ts'
@@ -75,10 +77,14 @@ function blameFile(record: BuildRecord, { message, printed }: PipelineError): Ca
 
 async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
   const trees = openTrees(attempt, settled)
+  const shared = openSharedDirectory(attempt, settled.plan)
+  const network = openServiceNetwork(attempt, settled)
   try {
-    return await schedule(settled.plan.runs, (run) => executeRun(attempt, run, { trees, settled }))
+    return await schedule(settled.plan.runs, (run, service) => executeRun(attempt, run, { trees, settled, shared, network, service }))
   } finally {
     await trees.removeAll()
+    await shared.remove()
+    await network.remove()
   }
 }
 

@@ -1,21 +1,71 @@
 import type { RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
 
+/** How a service and the schedule tell each other what they must know. */
+export interface Service {
+  /** To be called once the service can be used. */
+  usable: () => void
+  /** Aborted when all runs that are no services have ended. */
+  over: AbortSignal
+}
+
+/** Executes one run; a service until it is over. */
+type Start = (run: PlannedRun, service?: Service) => Promise<RunResult>
+
 /**
  * Starts every run of a plan the moment its needs have passed, and skips those of which a need has not.
+ * A service counts as passed for those that need it once it can be used; it is stopped when all others have ended, and
+ * has failed only where it ended by itself, not with 0.
  * Resolves with the results in the plan's order. The plan is checked: every need exists and there is no circle.
  */
-export async function schedule(runs: PlannedRun[], start: (run: PlannedRun) => Promise<RunResult>): Promise<RunResult[]> {
+export async function schedule(runs: PlannedRun[], start: Start): Promise<RunResult[]> {
   const results = new Map<string, RunResult>()
   const missing = new Map(runs.map((run) => [run.name, run.needs.length]))
   const dependents = dependentsOf(runs)
-  const begin = async (run: PlannedRun): Promise<void> => {
-    const result = whyNot(run, results) ?? (await start(run))
-    results.set(run.name, result)
+  const over = new AbortController()
+  const services: Promise<void>[] = []
+
+  async function begin(run: PlannedRun): Promise<void> {
+    const refused = whyNot(run, results)
+    if (refused === undefined && run.service) await beginService(run)
+    else results.set(run.name, refused ?? (await start(run)))
     await Promise.all((dependents.get(run.name) ?? []).filter((next) => countDown(missing, next.name) === 0).map(begin))
   }
-  await Promise.all(runs.filter((run) => run.needs.length === 0).map(begin))
+
+  /** Resolves when it can be used, or has ended. */
+  async function beginService(run: PlannedRun): Promise<void> {
+    let usable = () => {}
+    const inUse = new Promise<void>((resolve) => (usable = resolve))
+    const ended = start(run, { usable, over: over.signal }).then((result) => void results.set(run.name, asService(result, over.signal.aborted)))
+    services.push(ended)
+    await Promise.race([inUse, ended])
+    if (!results.has(run.name)) results.set(run.name, { name: run.name, verdict: 'passed' })
+  }
+
+  try {
+    await Promise.all(runs.filter((run) => run.needs.length === 0).map(begin))
+  } finally {
+    over.abort()
+    await Promise.all(services)
+  }
   return runs.map((run) => results.get(run.name)!)
+}
+
+/** A service that was stopped when nobody needed it any more has done its work. */
+function asService({ code, signal, ...result }: RunResult, over: boolean): RunResult {
+  if (result.verdict === 'cancelled' && over) return { ...result, verdict: 'passed' }
+  const ended = { ...result, ...(code !== undefined && { code }), ...(signal !== undefined && { signal }) }
+  if (result.verdict !== 'failed') return ended
+  return { ...ended, reason: result.reason ?? `the service ended by itself with exit code ${code}` }
+}
+
+/** The result of a run that is not to start: the plan leaves it out, or a need has not passed. */
+function whyNot({ name, skip, needs }: PlannedRun, results: Map<string, RunResult>): RunResult | undefined {
+  if (skip !== undefined) return { name, verdict: 'skipped', reason: skip }
+  const need = needs.find((one) => results.get(one)?.verdict !== 'passed')
+  if (need === undefined) return undefined
+  const { verdict } = results.get(need)!
+  return { name, verdict: 'skipped', reason: `it needs ${need}, which ${verdict === 'skipped' ? 'was skipped' : verdict}` }
 }
 
 function dependentsOf(runs: PlannedRun[]): Map<string, PlannedRun[]> {
@@ -34,13 +84,4 @@ function countDown(counts: Map<string, number>, name: string): number {
   const left = counts.get(name)! - 1
   counts.set(name, left)
   return left
-}
-
-/** The result of a run that is not to start: the plan leaves it out, or a need has not passed. */
-function whyNot({ name, skip, needs }: PlannedRun, results: Map<string, RunResult>): RunResult | undefined {
-  if (skip !== undefined) return { name, verdict: 'skipped', reason: skip }
-  const need = needs.find((one) => results.get(one)?.verdict !== 'passed')
-  if (need === undefined) return undefined
-  const { verdict } = results.get(need)!
-  return { name, verdict: 'skipped', reason: `it needs ${need}, which ${verdict === 'skipped' ? 'was skipped' : verdict}` }
 }

@@ -25,6 +25,8 @@ export interface Workshop {
   /** Settles a request; `ignored` with a reason where this installation has nothing to do for it. */
   settle: (request: Request, signal: AbortSignal) => Promise<Settled | { ignored: string }>
   executor: (name: ExecutorName) => Promise<Executor>
+  /** Makes a network for the containers of a build; `inwards` where it does not lead out. */
+  makeNetwork: (buildId: string, options: { inwards: boolean }) => Promise<{ name: string; remove(): Promise<void> }>
   /** The environment that every run starts with (law 9). */
   world: Record<string, string>
   limits: Omit<Limits, 'timeout'>

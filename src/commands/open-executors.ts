@@ -1,15 +1,27 @@
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
-import { chooseExecutor, executorSettings } from '../executor/choose.ts'
+import { chooseExecutor, executorSettings, type ExecutorSettings } from '../executor/choose.ts'
 import type { ExecutorName } from '../model/plan.ts'
 import type { QuernConfig } from './open-config.ts'
 
+/** Makes networks for the containers of builds with services. */
+export function networkMaker(config: QuernConfig): Workshop['makeNetwork'] {
+  return async (buildId, { inwards }) => {
+    const { createNetwork } = await import('../executor/build-network.ts')
+    return createNetwork(buildId, { ...settingsOf(config).container, inwards })
+  }
+}
+
 /** Opens each executor of this server when it is first asked for. */
-export function openExecutors({ home, settings, environment }: QuernConfig): Workshop['executor'] {
+export function openExecutors(config: QuernConfig): Workshop['executor'] {
   const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
   return async (name) => {
-    const executor = executors.get(name) ?? chooseExecutor(name, executorSettings(settings, { hidden: [home, installation()], environment }))
+    const executor = executors.get(name) ?? chooseExecutor(name, settingsOf(config))
     executors.set(name, executor)
     return executor
   }
+}
+
+function settingsOf({ home, settings, environment }: QuernConfig): ExecutorSettings {
+  return executorSettings(settings, { hidden: [home, installation()], environment })
 }

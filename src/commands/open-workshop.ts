@@ -15,7 +15,7 @@ import type { QuernConfig } from './open-config.ts'
 import { requireHome } from './open-home.ts'
 import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
-import { openExecutors } from './open-executors.ts'
+import { networkMaker, openExecutors } from './open-executors.ts'
 import { openSettlerOf } from './open-settler.ts'
 import { pipelineFor } from './plan-settings.ts'
 
@@ -40,6 +40,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     settle: openSettlerOf(config, executor),
     turns: openTurns(),
     executor,
+    makeNetwork: networkMaker(config),
     world: worldOf(config.environment, settings.BUILD_ENV),
     limits,
     logLimit: settings.LOG_LIMIT * 1024 ** 2,

@@ -12,6 +12,7 @@ import type { Ending, Execution, Executor } from './executor.ts'
 import { asStranger } from './hand-over.ts'
 import { howItEnded, runTree, type Tree } from './run-tree.ts'
 import { inside } from './sandbox-files.ts'
+import { showShared } from './show-shared.ts'
 
 export interface ContainerSettings extends EngineSettings {
   /** Whether images that are not here are fetched; one that is here is never fetched again. */
@@ -27,9 +28,10 @@ export interface ContainerSettings extends EngineSettings {
 export function openContainer(settings: ContainerSettings): Executor {
   return {
     execute: async (given, signal) => {
-      const execution = bounded(given)
       const engine = findEngine(settings)
       if (typeof engine === 'string') return { verdict: 'errored', reason: engine }
+      // A remote engine sees no directory of this host. Below /quern, which is read-only, no place could be made for it.
+      const execution = engine.remote ? bounded(given) : showShared(bounded(given), '/quern-shared')
       if (execution.image === undefined) return { verdict: 'errored', reason: 'the run names no image, and a container needs one: give its job an image, or the executor sandbox' }
       if (signal.aborted) return { verdict: 'cancelled' }
       try {

@@ -29,6 +29,10 @@ export interface Execution {
   image?: string
   /** The name by which others on a named network reach it. */
   alias?: string
+  /** Names under which a run in the sandbox finds its own loopback: those of services beside it. */
+  beside?: string[]
+  /** Host path of a directory that it shares with other runs and may write: $QUERN_SHARED, at a place of the executor's choice. */
+  shared?: string
   /**
    * Host directories visible inside, beside the workspace. What an isolating executor started by root is to write there
    * must be writable for others: its runs have user ids of their own.

@@ -20,10 +20,10 @@ const copied = ['debian_version', 'host.conf', 'ld.so.cache', 'locale.conf', 'lo
 
 /** Opens every file that a sandbox gets beside its mounts; the caller closes them. `uid` and `gid` are the run's. */
 export function openSandboxFiles(execution: Execution, { uid, gid }: { uid: number; gid: number }): SandboxFile[] {
-  const { env, network, id, workspace } = execution
+  const { env, network, beside = [], id, workspace } = execution
   const written = {
     ...accounts(uid, gid, env['HOME'] ?? '/'),
-    ...names(network),
+    ...names(network, beside),
     [environmentPath]: environmentFile({ ...inside(env, workspace), QUERN_RUN: id }),
   }
   const opened: SandboxFile[] = []
@@ -56,9 +56,9 @@ function accounts(uid: number, gid: number, home: string): Record<string, string
 }
 
 /** No modules of a name service, whose sockets are not inside. */
-function names(network: Network): Record<string, string> {
+function names(network: Network, beside: string[]): Record<string, string> {
   return {
-    '/etc/hosts': '127.0.0.1 localhost quern\n::1 localhost ip6-localhost\n',
+    '/etc/hosts': `127.0.0.1 ${['localhost', 'quern', ...beside].join(' ')}\n::1 localhost ip6-localhost\n`,
     '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n',
     ...(network !== 'none' && { '/etc/resolv.conf': network === 'isolated' ? 'nameserver 10.0.2.3\n' : (orMissing(() => readFileSync('/etc/resolv.conf', 'utf8')) ?? '') }),
   }

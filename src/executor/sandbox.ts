@@ -9,6 +9,7 @@ import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts
 import { runTree, type Tree } from './run-tree.ts'
 import { environmentPath, openSandboxFiles, type SandboxFile, scriptPath } from './sandbox-files.ts'
 import { viewArguments } from './sandbox-view.ts'
+import { showShared } from './show-shared.ts'
 
 export interface SandboxSettings {
   /** Host directories that no run may see: Quern's home and checkout. */
@@ -26,7 +27,7 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
   const places = hidden.map(realPath)
   return {
     execute: async (given, signal) => {
-      const execution = bounded(given)
+      const execution = showShared(bounded(given), '/quern/shared')
       const missing = missingForSandbox(execution.network)
       if (missing !== undefined) return { verdict: 'errored', reason: missing }
       if (signal.aborted) return { verdict: 'cancelled' }

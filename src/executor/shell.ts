@@ -21,14 +21,14 @@ export function openShell(treeKill: TreeKillSetting): Executor {
  * A shell of its own is process 1 of the namespace and bash its child: as process 1, bash would ignore a script's
  * `kill $$`, and a build that wanted to fail would go on and pass. What it says itself ("Terminated") is nobody's output.
  */
-function shellTree(bash: string, { id, script, workspace, start = workspace, env, limits }: Execution, treeKill: TreeKillSetting): Tree {
+function shellTree(bash: string, { id, script, workspace, start = workspace, env, shared, limits }: Execution, treeKill: TreeKillSetting): Tree {
   const { kind, prefix } = treeKiller(treeKill)
   const { limiter, notes } = limitsOf(limits)
   const holder = kind === 'group' ? [] : [findProgram('sh') ?? '/bin/sh', '-c', 'exec 2>/dev/null; ("$@" 2>&1); exit $?', 'sh']
   return {
     command: [...prefix, ...holder, ...limiter, bash, script],
     directory: start,
-    env: { ...env, QUERN_RUN: id },
+    env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id },
     holders: kind === 'group' ? 0 : 2,
     notes,
   }

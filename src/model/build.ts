@@ -16,6 +16,8 @@ export interface RunResult {
   signal?: string
   /** One sentence for people: why it errored, was skipped, cancelled or timed out. */
   reason?: string
+  /** What the job wrote to `$QUERN_SHARED/<job>.txt`, its first characters. */
+  note?: string
   /** ISO 8601, UTC. */
   started?: string
   ended?: string

@@ -72,7 +72,7 @@ export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource
       verdict: run.verdict,
       light: lights[run.verdict],
       took: tookOf(run),
-      note: noteOf(notes[planned.get(run.name)?.job ?? run.name]),
+      note: noteOf(run.note ?? notes[planned.get(run.name)?.job ?? run.name]),
       needs: (planned.get(run.name)?.needs ?? []).flatMap((need) => index.get(need) ?? []),
     })),
     errors: result.runs.flatMap((run) => errorOf(run, digests[run.name])).slice(0, shownErrors),

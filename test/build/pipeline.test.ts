@@ -1,33 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { aHome } from '../helpers/a-home.ts'
-import { gitRepo } from '../helpers/git-repo.ts'
+import { aPipelineHome } from '../helpers/a-pipeline-home.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 
 const sandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
 
 const head = "import { pipeline } from 'quern'\n"
-
-/** A home without chunks of its own, and a repository whose commits it is asked to build. */
-function aPipelineHome(settings: Record<string, string> = {}) {
-  const repo = gitRepo()
-  // Paths of this host are for what this server's settings name.
-  const home = aHome({ settings: { CLONE_BASE: repo.path, ...settings } })
-  for (const name of ['checkout_repos', 'build_packages']) rmSync(join(home.home, 'scripts', name))
-  return {
-    ...home,
-    repo,
-    /** Commits the files, has them built, and returns the build's number. */
-    async buildCommit(files: Record<string, string>, request: Parameters<typeof home.drop>[0] = {}) {
-      home.drop({ commit_id: repo.commit(files), clone_url: repo.path, ...request })
-      const { stderr } = await home.build()
-      expect(stderr).toBe('')
-      return `app/${home.list('builds/app').length}`
-    },
-  }
-}
 
 test.skipIf(!sandbox)('a commit’s own pipeline is what is built, in the order of its stages, with what it asks for', async () => {
   const { buildCommit, result, console: log, list } = aPipelineHome()
