@@ -58,6 +58,7 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     running.add(build)
   }
   await Promise.all(running)
+  await workshop.workspaces.clear()
   if (failure !== undefined) throw failure
   return claimed
 }

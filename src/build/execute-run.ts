@@ -95,7 +95,8 @@ async function maskedNote(note: string, hidden: string[]): Promise<string> {
 
 /** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */
 async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { ending, place, hidden, kept, log }: { ending: Ending; place: Place; hidden: string[]; kept: RunRecord; log: ConsoleLog }): Promise<Ending> {
-  const { tree, archive } = place
+  const { tree } = place
+  const archive = run.archive === false ? undefined : place.archive
   if (run.artifacts.length === 0 && (archive === undefined || isEmpty(archive))) return ending
   const { keepArtifacts, ArtifactError } = await import('../record/artifacts.ts')
   const { maskText } = await import('../secrets/mask.ts')
@@ -145,9 +146,9 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
   return {
     id: `${workshop.homeId}/${buildName(claim.build)}/${run.name}`,
     script,
-    workspace: place.workspace,
+    workspace: place.path,
     start: place.tree,
-    env: { ...workshop.world, TMPDIR: place.temporary, ...(place.archive !== undefined && { ARCHIVE_ROOT: place.archive }), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
+    env: { ...workshop.world, TMPDIR: place.temporary, ...(run.archive !== false && { ARCHIVE_ROOT: place.archive }), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
     ...(image !== undefined && { image }),

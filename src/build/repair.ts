@@ -1,13 +1,10 @@
-import { mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { orMissing } from '../disk/read.ts'
+import { mkdirSync } from 'node:fs'
 import { buildName } from '../model/build.ts'
 import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import { openBuildRecord } from '../record/build-record.ts'
 import { decide, handOver, resultOf } from './decide.ts'
-import { removeTree, workDirectory } from './work-directory.ts'
 import type { Workshop } from './workshop.ts'
 
 /** After this many builders that died over it, an entry is set aside. */
@@ -20,7 +17,7 @@ const patience = 3
 export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<unknown>): Promise<void> {
   const claims = await workshop.queue.repair()
   if (claims.length > 0) await endLeftovers(workshop.homeId)
-  for (const name of orMissing(() => readdirSync(workDirectory(workshop.home))) ?? []) await removeTree(join(workDirectory(workshop.home), name))
+  await workshop.workspaces.clear()
   for (const claim of claims) await mend(workshop, claim)
 }
 

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import type { PlannedRun } from '../model/plan.ts'
 import type { Attempt } from './attempt.ts'
-import { removeTree, runDirectory } from './work-directory.ts'
+import { removeTree } from './work-directory.ts'
+import type { Workspace } from './workspaces.ts'
 import type { Mount, Settled } from './workshop.ts'
 
 /** The directories in which the runs of a build work. */
@@ -14,51 +14,58 @@ export interface Trees {
   removeAll(): Promise<void>
 }
 
-export interface Place {
-  /** What the job may write: all of the following. */
-  workspace: string
-  tree: string
-  temporary: string
-  /** $ARCHIVE_ROOT; undefined where the job keeps none. */
-  archive: string | undefined
+/** A workspace as one run finds it. */
+export interface Place extends Workspace {
   /** What a job must see besides its workspace. */
   mounts: Mount[]
 }
 
-export function openTrees({ workshop, claim }: Attempt, { plan, checkOut }: Settled): Trees {
-  const directoryOf = (run: string) => runDirectory(workshop.home, claim.build, run)
+export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): Trees {
   const inherited = new Set(plan.runs.flatMap(({ workspace }) => (typeof workspace === 'object' ? [workspace.from] : [])))
-  const kept = new Set<string>()
-  const mountsOf = new Map<string, Mount[]>()
-  const makeTree = async (tree: string): Promise<Mount[]> => {
+  const places = new Map<string, Place>()
+  const makePlace = async (run: PlannedRun): Promise<Place> => {
+    const workspace = workshop.workspaces.take()
+    if (run.workspace === 'none') return { ...workspace, mounts: [] }
     if (checkOut === undefined) throw new Error('the plan wants a checkout, but its request has no repository')
-    return checkOut(tree)
+    rmdirSync(workspace.tree)
+    return { ...workspace, mounts: await checkOut(workspace.tree) }
   }
   return {
-    async prepare({ name, workspace: wanted, archive: keeps }) {
+    async prepare(run) {
+      if (typeof run.workspace !== 'object') {
+        const place = await makePlace(run)
+        places.set(run.name, place)
+        return place
+      }
       // The first run of a chain of workspaces owns the tree.
-      const owner = ownerOf(name, plan.runs)
-      const workspace = directoryOf(owner)
-      const [tree, temporary, archive] = ['tree', 'tmp', 'archive'].map((one) => join(workspace, one)) as [string, string, string]
-      if (typeof wanted === 'object') for (const path of [temporary, archive]) await removeTree(path)
-      mkdirSync(temporary, { recursive: true })
-      if (keeps !== false) mkdirSync(archive)
-      if (wanted === 'none') mkdirSync(tree)
-      else if (wanted === 'commit') mountsOf.set(name, await makeTree(tree))
-      return { workspace, tree, temporary, archive: keeps === false ? undefined : archive, mounts: mountsOf.get(owner) ?? [] }
+      const place = places.get(ownerOf(run.name, plan.runs))
+      if (place === undefined) throw new Error(`the tree of ${run.workspace.from}, which this run takes over, was never made`)
+      await renew([place.temporary, place.archive])
+      return place
     },
     async leave({ name }) {
-      if (inherited.has(name)) kept.add(name)
-      else await removeTree(directoryOf(name))
+      const place = places.get(name)
+      if (place === undefined || inherited.has(name)) return
+      places.delete(name)
+      await workshop.workspaces.give(place)
     },
     removeAll: async () => {
-      for (const name of kept) await removeTree(directoryOf(name))
+      for (const place of places.values()) await workshop.workspaces.give(place)
+      places.clear()
     },
   }
 }
 
+/** A run that takes over a tree has temporary files and an archive of its own. */
+async function renew(directories: string[]): Promise<void> {
+  for (const directory of directories) {
+    await removeTree(directory)
+    mkdirSync(directory)
+  }
+}
+
 /** The run whose tree a run works in: itself, or the one at the start of its chain of workspaces. */
-export function ownerOf(name: string, runs: PlannedRun[]): string {
+function ownerOf(name: string, runs: PlannedRun[]): string {
   const run = runs.find((other) => other.name === name)
   return run !== undefined && typeof run.workspace === 'object' ? ownerOf(run.workspace.from, runs) : name
 }

@@ -3,13 +3,6 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
-import { buildName, type BuildId } from '../model/build.ts'
-import { directoryName } from '../model/names.ts'
-
-/** Where a run works: one directory in cache/work/. */
-export function runDirectory(home: string, build: BuildId, run: string): string {
-  return join(workDirectory(home), directoryName(`${buildName(build)}/${run}`))
-}
 
 /** Where everything works that is being built. Under the builder's lock it is empty once the claims of a dead builder are mended. */
 export function workDirectory(home: string): string {

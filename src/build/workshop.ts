@@ -8,6 +8,7 @@ import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
 import type { Turns } from './turns.ts'
+import type { Workspaces } from './workspaces.ts'
 
 /** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
 export interface Workshop {
@@ -36,6 +37,7 @@ export interface Workshop {
   artifactLimit: number
   /** Who is told of a finished build, and how: reports at rest, none for nobody. */
   reportsOn: (finished: Finished) => Promise<Report[]>
+  workspaces: Workspaces
   /** Runs of one group, and runs in one tree, go one after the other, over all builds. */
   turns: Turns
   outbox: {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { openTurns } from '../build/turns.ts'
+import { openWorkspaces } from '../build/workspaces.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { makeDirectory } from '../disk/write.ts'
@@ -39,6 +40,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     pipelineOf: (request) => pipelineFor(config, request).directory,
     settle: openSettlerOf(config, executor),
     turns: openTurns(),
+    workspaces: openWorkspaces(home),
     executor,
     makeNetwork: networkMaker(config),
     world: worldOf(config.environment, settings.BUILD_ENV),
