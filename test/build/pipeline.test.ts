@@ -38,12 +38,14 @@ export default pipeline({ env: { WHO: 'miller' } }, (p) => {
 })
 
 test.skipIf(!sandbox)('a commit without a pipeline is built by the shipped chunks, and one that is at fault is told in record and console; the queue goes on', async () => {
-  const { buildCommit, result, console: log } = aPipelineHome({ PIPELINE_TIMEOUT: '2' })
+  const { buildCommit, result, set, console: log } = aPipelineHome()
   expect(result(await buildCommit({ Makefile: 'all:\n\t@echo made\n' }))).toMatchObject({ verdict: 'passed', runs: [{ name: 'build' }] })
+  set('PIPELINE_TIMEOUT', '2')
   const endless = await buildCommit({ '.quern/pipeline.ts': `console.log('before the end')\nfor (;;);\n` })
   const reason = '.quern/pipeline.ts: it did not come to its end within 2 seconds'
   expect(result(endless)).toMatchObject({ verdict: 'failed', reason, runs: [{ name: 'pipeline', verdict: 'failed', reason }] })
   expect(log(endless, 'pipeline')).toBe(`before the end\nerror: ${reason}\n`)
+  set('PIPELINE_TIMEOUT', '60')
   const hungry = await buildCommit({ '.quern/pipeline.ts': 'const all = []\nfor (;;) all.push(Array(1e5).fill(1.5))\n' })
   expect(result(hungry)).toMatchObject({ verdict: 'failed', reason: '.quern/pipeline.ts: it needs more than the 512 MiB of memory that it may have' })
   expect(result(await buildCommit({ '.quern/pipeline.ts': `${head}export default pipeline((p) => { if (p.repo.tag) p.job('a', 'true') })` }))).toMatchObject({ verdict: 'skipped', reason: 'ignored: .quern/pipeline.ts has no job for this request' })

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { appendFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { aHome } from './a-home.ts'
@@ -13,6 +13,7 @@ export function aPipelineHome(settings: Record<string, string> = {}) {
   return {
     ...home,
     repo,
+    set: (name: string, value: string) => appendFileSync(join(home.home, 'environment.sh'), `export ${name}="${value}"\n`),
     /** Commits the files, has them built, and returns the build's number. */
     async buildCommit(files: Record<string, string>, request: Parameters<typeof home.drop>[0] = {}) {
       home.drop({ commit_id: repo.commit(files), clone_url: repo.path, ...request })
