@@ -1,0 +1,75 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { tempDir } from './helpers/temp-dir.ts'
+
+const launcher = resolve('bin/quern')
+
+/** A home and a stand-in for node that leaves a mark when it is started. */
+function aPlace() {
+  const place = tempDir()
+  const home = join(place, 'home')
+  for (const name of ['queue/low', 'queue/claimed', 'queue/tmp', 'outbox', 'logs']) mkdirSync(join(home, name), { recursive: true })
+  const node = join(place, 'node')
+  const mark = join(place, 'started')
+  writeFileSync(node, `#!/bin/sh\necho "$@" > '${mark}'\n`)
+  chmodSync(node, 0o755)
+  return {
+    home,
+    run: (words: string[], { env = {}, command = launcher, cwd = '/' }: { env?: Record<string, string>; command?: string; cwd?: string } = {}) =>
+      spawnSync(command, words, { cwd, env: { PATH: '/usr/bin:/bin', QUERN_HOME: home, NODE: node, ...env }, encoding: 'utf8' }),
+    startsNode(words = ['build']) {
+      rmSync(mark, { force: true })
+      expect(this.run(words).status).toBe(0)
+      return existsSync(mark)
+    },
+  }
+}
+
+test('a tick with nothing waiting and nothing due ends without node, and is noted', () => {
+  const place = aPlace()
+  const { home } = place
+  writeFileSync(join(home, 'queue/.lock'), '')
+  writeFileSync(join(home, 'outbox/9999999999-key.json'), '')
+  const tick = join(home, 'logs/tick')
+  writeFileSync(tick, '')
+  utimesSync(tick, 1, 1)
+  expect(place.startsNode()).toBe(false)
+  expect(statSync(tick).mtimeMs).toBeGreaterThan(1000)
+})
+
+test.each(['queue/1.000001-a.json', 'queue/low/1.000001-a.json', 'queue/claimed/1.000001-a.json', 'queue/tmp/1.000001-a.json', 'outbox/1-key.json'])('%s starts node', (path) => {
+  const place = aPlace()
+  const { home } = place
+  writeFileSync(join(home, path), '')
+  expect(place.startsNode()).toBe(true)
+})
+
+test('other commands, and the help of build, always start node', () => {
+  const place = aPlace()
+  expect(place.startsNode(['queue'])).toBe(true)
+  expect(place.startsNode(['build', '--help'])).toBe(true)
+})
+
+test('it finds its checkout through links, relative ones too, and from PATH', () => {
+  const place = aPlace()
+  const directory = tempDir()
+  symlinkSync(launcher, join(directory, 'first'))
+  symlinkSync('first', join(directory, 'quern'))
+  for (const run of [
+    place.run(['queue'], { command: join(directory, 'quern') }),
+    place.run(['queue'], { command: './quern', cwd: directory }),
+    place.run(['queue'], { command: 'quern', env: { PATH: `${directory}:/usr/bin:/bin` } }),
+  ]) {
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' })
+  }
+})
+
+test('a node that is nowhere is told with where it was looked for, and the remedy', () => {
+  const { home, run } = aPlace()
+  const { status, stderr } = run(['queue'], { env: { NODE: '/nonexistent/node' } })
+  expect(status).toBe(2)
+  expect(stderr).toContain('cannot find node (20.19 or newer)')
+  expect(stderr).toContain(`${home}/environment.sh`)
+})
