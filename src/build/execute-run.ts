@@ -12,6 +12,7 @@ import type { Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
 import { scriptOf, watchStart } from './service-start.ts'
 import type { SharedDirectory } from './shared-directory.ts'
+import { takePlace } from './take-place.ts'
 import type { Place, Trees } from './trees.ts'
 import type { Disclosed, Settled } from './workshop.ts'
 
@@ -29,11 +30,10 @@ interface Surroundings {
  * wait for it. Never rejects: what goes wrong on our side is `errored`, so that the build waits for its other runs.
  */
 export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings: Surroundings): Promise<RunResult> {
-  const { takeSlot, stop, record } = attempt
-  const endTurns = await takeTurns(attempt, run)
-  const giveSlot = surroundings.service === undefined ? await takeSlot() : () => {}
+  const { record } = attempt
+  const giveBack = await takePlace(attempt, run, { slot: surroundings.service === undefined })
+  if (giveBack === undefined) return { name: run.name, verdict: 'cancelled' }
   try {
-    if (stop.signal.aborted) return { name: run.name, verdict: 'cancelled' }
     const kept = record.openRun(run)
     const started = new Date().toISOString()
     const { verdict, code, signal, reason, notes = [], note } = await carryOut(attempt, run, { ...surroundings, kept })
@@ -43,17 +43,8 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   } catch (error) {
     return { name: run.name, ...errored(attempt, run, error) }
   } finally {
-    giveSlot()
-    endTurns()
+    giveBack()
   }
-}
-
-/** Runs of one group go one after the other, over all builds, and so do those that take over one tree. */
-async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise<() => void> {
-  const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${run.workspace.from}`] : [])]
-  const ends: (() => void)[] = []
-  for (const key of keys) ends.push(await workshop.turns.wait(key))
-  return () => ends.forEach((end) => end())
 }
 
 async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string }> {

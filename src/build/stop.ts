@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 
@@ -19,6 +20,8 @@ const interval = 500
 
 export function watchForStop(directory: string, builderStops: AbortSignal): Stop {
   const controller = new AbortController()
+  // Every run of the build and every build of the builder listens: many of them are no leak.
+  setMaxListeners(0, controller.signal, builderStops)
   let cancelled: string | undefined
   const cancel = (reason: string) => {
     cancelled ??= reason

@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readIfThere } from '../disk/read.ts'
@@ -32,7 +32,7 @@ export function readNote(claimed: string, entry: string): ClaimNote | undefined 
 export async function writeFirstNote(claimed: string, entry: string, note: ClaimNote): Promise<void> {
   const descriptor = openSync(notePath(claimed, entry), 'w')
   try {
-    writeSync(descriptor, noteText(note))
+    writeFileSync(descriptor, noteText(note))
     await sync(descriptor)
   } finally {
     closeSync(descriptor)

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { writeAtomically } from '../disk/write.ts'
@@ -77,8 +77,9 @@ async function decide(directory: string, result: BuildResult): Promise<void> {
   await Promise.all([openSynced(directory, 'r'), openSynced(dirname(directory), 'r')])
 }
 
+/** writeFileSync writes on after a short write, which is what a disk that is nearly full answers first. */
 function writeSynced(path: string, text: string): Promise<void> {
-  return openSynced(path, 'w', (descriptor) => writeSync(descriptor, text))
+  return openSynced(path, 'w', (descriptor) => writeFileSync(descriptor, text))
 }
 
 async function openSynced(path: string, flags: 'r' | 'w', write?: (descriptor: number) => void): Promise<void> {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exitOf, until } from '../helpers/a-home.ts'
@@ -114,6 +115,29 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     expect(['1', '2', '3'].map((number) => server.status(`deploy/${number}`))).toEqual(['PASSED', 'PASSED', 'PASSED'])
     const [one, two] = ['1', '2'].map((number) => server.result(`deploy/${number}`).runs[0]!)
     expect(Date.parse(two!.started!)).toBeGreaterThanOrEqual(Date.parse(one!.ended!))
+  })
+
+  test('of many runs at once is built without a word to cron', async () => {
+    const server = await aServer()
+    server.write({ 'job-defs/wide.yml': 'executor: shell\nparams: [{name: n}]\nscript: sleep 0.2\n' })
+    await server.quern('start', 'wide', ...Array.from({ length: 24 }, (_, n) => ['--run', `name=run ${n},params.n=${n}`]).flat())
+    expect(await server.build(['--threads', '12'])).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(server.result('wide/1').runs.filter(({ verdict }) => verdict === 'passed')).toHaveLength(24)
+  })
+
+  test('that waits for its group can be cancelled while another one holds it', async () => {
+    const server = await aServer({ settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(server.home, 'gate')
+    server.set('QUERN_TEST_GATE', gate)
+    server.write({ 'job-defs/deploy.yml': 'executor: shell\nconcurrency: deploy\nscript: |\n  touch "$QUERN_TEST_GATE.reached"\n  while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' })
+    for (let start = 0; start < 3; start++) await server.quern('start', 'deploy')
+    const builder = server.startBuilder(['--threads', '3'])
+    await until('the first one holds the group', () => existsSync(`${gate}.reached`) && server.list('builds/deploy').length === 3)
+    expect(await server.quern('cancel', 'deploy/2')).toMatchObject({ stdout: 'Build deploy/2 has ended: CANCELLED.\n' })
+    expect(server.status('deploy/1')).toBe('RUNNING')
+    writeFileSync(gate, '')
+    expect(await exitOf(builder)).toBe(0)
+    expect(['1', '2', '3'].map((number) => server.status(`deploy/${number}`))).toEqual(['PASSED', 'CANCELLED', 'PASSED'])
   })
 
   test('that says supersede: a newer push of the same ref cancels the older builds, running and waiting', async () => {

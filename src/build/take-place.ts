@@ -1,0 +1,38 @@
+import { buildName } from '../model/build.ts'
+import type { PlannedRun } from '../model/plan.ts'
+import type { Attempt } from './attempt.ts'
+
+/**
+ * Waits until a run may execute: for its turns, then for a slot where it takes one. Resolves with the call that gives all
+ * back; with undefined as soon as the build is stopped, since others may hold what it waits for, for hours.
+ */
+export function takePlace(attempt: Attempt, run: PlannedRun, { slot }: { slot: boolean }): Promise<(() => void) | undefined> {
+  const { signal } = attempt.stop
+  return new Promise((resolve) => {
+    const leave = () => resolve(undefined)
+    signal.addEventListener('abort', leave, { once: true })
+    void inTurn(attempt, run, slot).then((giveBack) => {
+      signal.removeEventListener('abort', leave)
+      // What comes too late is the next one's.
+      if (signal.aborted) giveBack()
+      resolve(signal.aborted ? undefined : giveBack)
+    })
+  })
+}
+
+async function inTurn(attempt: Attempt, run: PlannedRun, slot: boolean): Promise<() => void> {
+  const endTurns = await takeTurns(attempt, run)
+  const giveSlot = slot ? await attempt.takeSlot() : () => {}
+  return () => {
+    giveSlot()
+    endTurns()
+  }
+}
+
+/** Runs of one group go one after the other, over all builds, and so do those that take over one tree. */
+async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise<() => void> {
+  const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${run.workspace.from}`] : [])]
+  const ends: (() => void)[] = []
+  for (const key of keys) ends.push(await workshop.turns.wait(key))
+  return () => ends.forEach((end) => end())
+}
