@@ -19,7 +19,7 @@ export function processorTimeOf(pid: number): number {
 }
 
 /** https://www.kernel.org/doc/html/latest/filesystems/proc.html: 5 resets the peak. */
-export function forgetPeak(pid: number): void {
+function forgetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
 

@@ -27,7 +27,7 @@ export interface Engine {
   runUntil(signal: AbortSignal, ...options: string[]): Promise<Answer>
 }
 
-export interface Answer {
+interface Answer {
   ok: boolean
   stdout: string
   stderr: string

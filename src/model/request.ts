@@ -1,8 +1,7 @@
 import * as v from 'valibot'
 
 /** Where requests come from. */
-export const sources = ['github', 'gitea', 'patchwork', 'api', 'schedule', 'command'] as const
-export type Source = (typeof sources)[number]
+const sources = ['github', 'gitea', 'patchwork', 'api', 'schedule', 'command'] as const
 
 const sha = v.pipe(
   v.string(),
@@ -39,7 +38,7 @@ const cloneUrl = v.pipe(
 )
 
 /** One run that somebody chose at the start of a job: a container and values for its parameters. */
-export const runChoiceSchema = v.object({
+const runChoiceSchema = v.object({
   name: v.optional(v.string()),
   container: v.optional(v.string()),
   params: v.optional(v.record(v.string(), v.string()), {}),
@@ -47,7 +46,7 @@ export const runChoiceSchema = v.object({
 export type RunChoice = v.InferOutput<typeof runChoiceSchema>
 
 /** A mailed series of patches, as a Patchwork server knows it. The patches stand in the order in which they apply. */
-export const seriesSchema = v.object({
+const seriesSchema = v.object({
   /** The server's address, without a slash at the end. */
   server: v.pipe(v.string(), v.maxLength(500)),
   project: v.pipe(v.string(), v.maxLength(200)),
@@ -71,7 +70,7 @@ export type Series = v.InferOutput<typeof seriesSchema>
  * What someone asks to have built. The first five keys are amp_ci's, and enough; in JSON, as at rest in the queue.
  * An entry that names its source must also say whether it is trusted.
  */
-export const requestSchema = v.pipe(
+const requestSchema = v.pipe(
   v.object({
     repository: shortName,
     ref,

@@ -30,7 +30,7 @@ export interface Outbox {
   deliverDue(publishers: Readonly<Record<string, Publisher>>, now?: number): Promise<Delivered | undefined>
 }
 
-export interface Delivered {
+interface Delivered {
   sent: number
   later: number
   dead: number

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { BuildResult } from '../../src/model/build.ts'
 import type { Request } from '../../src/model/request.ts'
@@ -27,7 +27,7 @@ export function aHome({ chunks = {}, settings = {}, at: home = tempDir() }: { ch
     build: (words: string[] = [], env: Record<string, string> = {}) => runQuern(home, ['build', ...words], { env }),
     /** Starts a builder that the test ends, or that is killed with it. */
     startBuilder(words: string[] = [], env: Record<string, string> = {}): ChildProcess {
-      const child = spawn('bin/quern', ['build', ...words], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home, ...env }, stdio: 'ignore' })
+      const child = spawn(resolve('bin/quern'), ['build', ...words], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home, ...env }, stdio: 'ignore' })
       onTestFinished(() => void child.kill('SIGKILL'))
       return child
     },

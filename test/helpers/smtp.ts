@@ -4,7 +4,7 @@ import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { onTestFinished } from 'vitest'
 
 /** A mail as an SMTP server took it. */
-export interface TakenMail {
+interface TakenMail {
   from: string
   to: string[]
   /** The message as it came over the line. */
