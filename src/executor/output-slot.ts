@@ -32,8 +32,20 @@ const bufferSize = 256 * 1024
 /** What one drain takes at most: more than any FIFO holds, so that a survivor which writes for ever cannot hold us. */
 const drainLimit = 16 * 1024 * 1024
 
+/** Slots that no run uses just now. There are never more than ran at once. */
+const idle: OutputSlot[] = []
+
 /** @throws where mkfifo is missing or the directory for temporary files cannot be written */
-export function openOutputSlot(): OutputSlot {
+export function takeOutputSlot(): OutputSlot {
+  return idle.pop() ?? openOutputSlot()
+}
+
+/** Gives a slot back that nobody else can write into any more; any other is to be closed. */
+export function giveOutputSlot(slot: OutputSlot): void {
+  idle.push(slot)
+}
+
+function openOutputSlot(): OutputSlot {
   const { reader, writer, complaints } = openDescriptors()
   const buffer = Buffer.allocUnsafe(bufferSize)
   let deliver: ((chunk: Uint8Array) => void) | undefined

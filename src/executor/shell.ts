@@ -1,7 +1,9 @@
-import type { Execution, Executor, Limits } from './executor.ts'
+import { isSimple } from './environment-file.ts'
+import type { Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
+import { type Nursling, runInNursery } from './run-in-nursery.ts'
 import { runTree, type Tree } from './run-tree.ts'
-import { treeKiller, type TreeKillSetting } from './tree-killer.ts'
+import { treeKiller, type TreeKiller, type TreeKillSetting } from './tree-killer.ts'
 
 /**
  * Bash on this host, with the host's files and network: for trusted requests only.
@@ -12,7 +14,12 @@ export function openShell(treeKill: TreeKillSetting): Executor {
     execute: async (execution, signal) => {
       const bash = findProgram('bash')
       if (bash === undefined) return { verdict: 'errored', reason: 'bash is not installed here: apt-get install bash' }
-      return runTree(shellTree(bash, execution, treeKill), execution, signal)
+      const { limiter, notes } = limitsOf(execution.limits)
+      const { id, workspace, start = workspace, env, shared } = execution
+      const script = { command: [...limiter, bash, execution.script], directory: start, env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id } }
+      const { kind, prefix } = treeKiller(treeKill)
+      const ending = kind.endsWith('namespace') && isSimple(script.env) ? await runInNursery(prefix, script, execution, signal) : await runTree(alone(script, { kind, prefix }), execution, signal)
+      return { ...ending, ...(notes.length > 0 && { notes }) }
     },
   }
 }
@@ -21,17 +28,9 @@ export function openShell(treeKill: TreeKillSetting): Executor {
  * A shell of its own is process 1 of the namespace and bash its child: as process 1, bash would ignore a script's
  * `kill $$`, and a build that wanted to fail would go on and pass. What it says itself ("Terminated") is nobody's output.
  */
-function shellTree(bash: string, { id, script, workspace, start = workspace, env, shared, limits }: Execution, treeKill: TreeKillSetting): Tree {
-  const { kind, prefix } = treeKiller(treeKill)
-  const { limiter, notes } = limitsOf(limits)
+function alone({ command, ...script }: Nursling, { kind, prefix }: Pick<TreeKiller, 'kind' | 'prefix'>): Tree {
   const holder = kind === 'group' ? [] : [findProgram('sh') ?? '/bin/sh', '-c', 'exec 2>/dev/null; ("$@" 2>&1); exit $?', 'sh']
-  return {
-    command: [...prefix, ...holder, ...limiter, bash, script],
-    directory: start,
-    env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id },
-    holders: kind === 'group' ? 0 : 2,
-    notes,
-  }
+  return { ...script, command: [...prefix, ...holder, ...command], holders: kind === 'group' ? 0 : 2, notes: [] }
 }
 
 function limitsOf({ memory, fileSize, processes, cpus }: Limits): { limiter: string[]; notes: string[] } {

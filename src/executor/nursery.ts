@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Exit, exitOf } from './ending.ts'
+import { findProgram } from './find-program.ts'
+import { type OutputSlot, takeOutputSlot } from './output-slot.ts'
+
+/**
+ * A PID namespace that takes in one run after the other. Its process 1 is a small shell, which forks far cheaper than
+ * Node with all its memory, and which is spared the programs that make a namespace: with them, short runs cost twice.
+ * A run is no less held than in a namespace of its own: whatever it leaves behind, a process or a changed mount, is
+ * this nursery's end, and with its process 1 everything in it dies.
+ */
+export interface Nursery {
+  /** The process that Node started; process 1 is its child. */
+  readonly first: number
+  readonly slot: OutputSlot
+  /** Has a program for sh executed in a process of its own, to which descriptors 3 and 4 are open. */
+  execute(program: string): Promise<Told>
+  /** Whether the next run will find it as it would find a new one. */
+  isFresh(): boolean
+  /** Ends it, without its slot; else it ends with us. */
+  close(): void
+}
+
+/** How a run ended: said by process 1 or, where the run left processes behind or took process 1 with it, by its end. */
+export interface Told {
+  exit: Exit
+  /** Whether its directory could not be entered. */
+  lost: boolean
+  /** Whether the nursery can take in another run. */
+  alive: boolean
+}
+
+/**
+ * What process 1 does. Descriptor 3 gives it a line for each run and takes the exit code; 4 is the run's program. When
+ * the run has ended nobody else may be in the namespace; the second look is for zombies, which the subshell made it reap.
+ * What the shell itself says ("Terminated") is nobody's output.
+ */
+const processOne = `exec 2>/dev/null
+echo ready >&3
+while read -r next <&3; do
+  (. /proc/self/fd/4)
+  code=$?
+  if kill -0 -1 && (:) && kill -0 -1; then exit $code; fi
+  echo $code >&3
+done`
+
+/**
+ * @param mark its QUERN_RUN, by which it is found when a builder has died
+ * @throws where it could not be started, with what the programs said
+ */
+export async function openNursery(prefix: string[], mark: string): Promise<Nursery> {
+  const slot = takeOutputSlot()
+  const program = openNameless()
+  let link: Socket | undefined
+  try {
+    const child = start(prefix, mark, { slot, program })
+    const said = (link = child.stdio[3] as Socket)
+    const answers = openAnswers(child, said)
+    const ready = await answers.next()
+    if (ready !== 'ready') throw new Error(slot.takeComplaints() || `${prefix.join(' ')} ended with ${JSON.stringify(ready)}`)
+    child.unref()
+    said.unref()
+    const mounts = openSync(`/proc/${child.pid}/mountinfo`, 'r')
+    const before = world(mounts)
+    return {
+      first: child.pid!,
+      slot,
+      execute: (text) => {
+        ftruncateSync(program)
+        writeWhole(program, text)
+        said.write('\n')
+        return told(answers)
+      },
+      isFresh: () => answers.isOpen() && world(mounts) === before,
+      close: () => {
+        said.destroy()
+        closeSync(program)
+        closeSync(mounts)
+      },
+    }
+  } catch (error) {
+    link?.destroy()
+    slot.close()
+    closeSync(program)
+    throw error
+  }
+}
+
+async function told(answers: Answers): Promise<Told> {
+  for (let lost = false; ; lost = true) {
+    const answer = await answers.next()
+    if (typeof answer === 'object') return { lost, exit: answer, alive: false }
+    if (answer !== 'lost') return { lost, exit: { code: Number(answer), signalled: null }, alive: true }
+  }
+}
+
+function start(prefix: string[], mark: string, { slot, program }: { slot: OutputSlot; program: number }): ChildProcess {
+  const [command, ...options] = [...prefix, findProgram('sh') ?? '/bin/sh', '-c', processOne]
+  return spawn(command!, options, { cwd: '/', env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', slot.descriptor, slot.complaints, 'pipe', program] })
+}
+
+interface Answers {
+  /** The next line that process 1 says, or its end. @throws where it could not be started */
+  next(): Promise<string | Exit>
+  /** Whether it still runs. */
+  isOpen(): boolean
+}
+
+function openAnswers(child: ChildProcess, link: Socket): Answers {
+  let text = ''
+  let end: Exit | Error | undefined
+  let tell: ((answer: string | Exit | Promise<never>) => void) | undefined
+  const pass = () => {
+    const length = text.indexOf('\n')
+    const answer = length < 0 ? end : text.slice(0, length)
+    if (answer === undefined || tell === undefined) return
+    text = text.slice(length + 1)
+    tell(answer instanceof Error ? Promise.reject(answer) : answer)
+    tell = undefined
+  }
+  const finish = (how: Exit | Error) => {
+    end = how
+    pass()
+  }
+  exitOf(child).then(finish, finish)
+  link.setEncoding('latin1')
+  link.on('error', () => {})
+  link.on('data', (data: string) => {
+    text += data
+    pass()
+  })
+  return {
+    isOpen: () => end === undefined,
+    next: () => new Promise((resolve) => {
+      tell = resolve
+      pass()
+    }),
+  }
+}
+
+/** A file for the programs of its runs: it has no name, because they hold secrets. */
+function openNameless(): number {
+  const directory = mkdtempSync(join(tmpdir(), 'quern-nursery-'))
+  try {
+    return openSync(join(directory, 'program'), 'wx+', 0o600)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** The mounts as this process has them now and as the nursery's runs see them: a new nursery would see ours. */
+function world(mounts: number): string {
+  ours ??= openSync('/proc/self/mountinfo', 'r')
+  return readFromStart(ours) + readFromStart(mounts)
+}
+
+let ours: number | undefined
+
+const buffer = Buffer.allocUnsafe(64 * 1024)
+
+function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset, bytes.length - offset, offset)
+}
+
+function readFromStart(descriptor: number): string {
+  let text = ''
+  for (let length = 1; length > 0; text += buffer.toString('latin1', 0, length)) length = readSync(descriptor, buffer, 0, buffer.length, text.length)
+  return text
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs'
+import { endingOf, exitCode } from './ending.ts'
+import { environmentFile, quoted } from './environment-file.ts'
+import type { Ending, Execution } from './executor.ts'
+import { type Nursery, openNursery, type Told } from './nursery.ts'
+import { giveOutputSlot } from './output-slot.ts'
+import { endRest } from './run-tree.ts'
+import { watchTree } from './watch.ts'
+
+/** What is executed in a nursery. */
+export interface Nursling {
+  command: string[]
+  directory: string
+  env: Record<string, string>
+}
+
+/** Nurseries without a run. There are never more than ran at once. */
+const idle: Nursery[] = []
+
+/** Runs a command to its end in a nursery, as the contract of `Executor` says. This is the hot path of a builder with short runs. */
+export async function runInNursery(prefix: string[], nursling: Nursling, execution: Execution, signal: AbortSignal): Promise<Ending> {
+  if (signal.aborted) return { verdict: 'cancelled' }
+  try {
+    const nursery = takeFresh() ?? (await openNursery(prefix, execution.id.split('/')[0]!))
+    if (signal.aborted) {
+      idle.push(nursery)
+      return { verdict: 'cancelled' }
+    }
+    return await rear(nursery, nursling, execution, signal)
+  } catch (error) {
+    return { verdict: 'errored', reason: `the script could not be started: ${(error as Error).message}` }
+  }
+}
+
+/** What a run changed for those after it, like mounts, ends a nursery, and so does what changed outside it meanwhile. */
+function takeFresh(): Nursery | undefined {
+  for (let nursery = idle.pop(); nursery !== undefined; nursery = idle.pop()) {
+    if (nursery.isFresh()) return nursery
+    nursery.close()
+    nursery.slot.close()
+  }
+  return undefined
+}
+
+async function rear(nursery: Nursery, nursling: Nursling, execution: Execution, signal: AbortSignal): Promise<Ending> {
+  const { slot, first } = nursery
+  slot.listen(execution.output)
+  const told = nursery.execute(programOf(nursling))
+  const stopped = await watchTree({ first, holders: 2 }, told, { limits: execution.limits, signal })
+  const { exit, lost, alive } = await told
+  if (exit.signalled !== null) await endRest(first, execution.id)
+  slot.drain()
+  const complaint = lost ? whyLost(nursling) : alive ? '' : slot.takeComplaints()
+  keep(nursery, { exit, alive })
+  return endingOf(stopped, exitCode(exit), complaint)
+}
+
+/** Without its directory it does not start, and the environment comes last, so that nothing in it is meant for the shell. */
+function programOf({ command, directory, env }: Nursling): string {
+  return `cd -- ${quoted(directory)} || { echo lost >&3; exit 1; }
+unset OLDPWD
+${environmentFile(env)}exec 3>&- 4<&- 2>&1
+exec ${command.map(quoted).join(' ')}
+`
+}
+
+function whyLost({ directory }: Nursling): string {
+  return existsSync(directory) ? `its directory ${directory} could not be entered` : `its directory ${directory} does not exist`
+}
+
+function keep(nursery: Nursery, { exit, alive }: Pick<Told, 'exit' | 'alive'>): void {
+  if (alive) idle.push(nursery)
+  else {
+    nursery.close()
+    if (exit.signalled === null) giveOutputSlot(nursery.slot)
+    else nursery.slot.close()
+  }
+}
