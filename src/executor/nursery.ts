@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,6 +55,7 @@ done`
 export async function openNursery(prefix: string[], mark: string): Promise<Nursery> {
   const slot = takeOutputSlot()
   const program = openNameless()
+  let programSize = 0
   let link: Socket | undefined
   try {
     const child = start(prefix, mark, { slot, program })
@@ -70,8 +71,7 @@ export async function openNursery(prefix: string[], mark: string): Promise<Nurse
       first: child.pid!,
       slot,
       execute: (text) => {
-        ftruncateSync(program)
-        writeWhole(program, text)
+        programSize = overwrite(program, text, programSize)
         said.write('\n')
         return told(answers)
       },
@@ -98,8 +98,9 @@ async function told(answers: Answers): Promise<Told> {
   }
 }
 
+/** In a session of its own, process 1 and its runs share no process group with the programs that hold them: a script's `kill -9 0` stays inside. */
 function start(prefix: string[], mark: string, { slot, program }: { slot: OutputSlot; program: number }): ChildProcess {
-  const [command, ...options] = [...prefix, findProgram('sh') ?? '/bin/sh', '-c', processOne]
+  const [command, ...options] = [...prefix, findProgram('setsid') ?? 'setsid', findProgram('sh') ?? '/bin/sh', '-c', processOne]
   return spawn(command!, options, { cwd: '/', env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', slot.descriptor, slot.complaints, 'pipe', program] })
 }
 
@@ -162,9 +163,12 @@ let ours: number | undefined
 
 const buffer = Buffer.allocUnsafe(64 * 1024)
 
-function writeWhole(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text)
+/** Nothing of the text before stays. Cutting the file costs a journal or a disk much more than writing blanks. */
+function overwrite(descriptor: number, text: string, sizeBefore: number): number {
+  const bytes = Buffer.alloc(Math.max(Buffer.byteLength(text), sizeBefore), '\n')
+  bytes.write(text)
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset, bytes.length - offset, offset)
+  return bytes.length
 }
 
 function readFromStart(descriptor: number): string {
