@@ -3,17 +3,18 @@ import type { Verdict } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import type { BuildRecord } from '../record/build-record.ts'
+import { sentenceOf } from './sentence-of.ts'
 import type { Finished, Workshop } from './workshop.ts'
 
 /** Reports first, then the terminal status, which is the commit point: what it promises is on disk by then. */
 export async function decide(workshop: Workshop, record: BuildRecord, finished: Finished): Promise<void> {
   const { result, request } = finished
-  record.say(sentenceOf(result))
+  record.say(storyOf(result))
   for (const report of await workshop.reportsOn(finished)) await workshop.outbox.write(record.directory, report)
   await record.decide(result)
   addToIndex(workshop.home, result)
   const { hook, delivery, repository, ref, commit_id } = request
-  workshop.ledger.decide({ hook, delivery, repository, ref, commit_id, decision: result.verdict, reason: result.reason ?? sentenceOf(result), entry: result.entry, build: buildName(result) })
+  workshop.ledger.decide({ hook, delivery, repository, ref, commit_id, decision: result.verdict, reason: result.reason ?? storyOf(result), entry: result.entry, build: buildName(result) })
   workshop.log.info({ build: buildName(result), verdict: result.verdict, reason: result.reason }, 'build ended')
 }
 
@@ -42,7 +43,6 @@ export function resultOf(claim: Claim, { verdict, reason, runs, started }: { ver
   }
 }
 
-function sentenceOf({ verdict, reason, runs }: BuildResult): string {
-  const code = runs.find((run) => run.verdict === verdict)?.code
-  return `The build ${verdict}${code === undefined || verdict === 'passed' ? '' : ` with exit code ${code}`}${reason === undefined ? '' : `: ${reason}`}.`
+function storyOf({ verdict, reason, runs }: BuildResult): string {
+  return sentenceOf('The build', { verdict, code: runs.find((run) => run.verdict === verdict)?.code, reason })
 }

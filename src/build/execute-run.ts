@@ -10,6 +10,7 @@ import { openConsoleLog, type ConsoleLog } from '../record/console-log.ts'
 import type { Attempt } from './attempt.ts'
 import type { Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
+import { sentenceOf } from './sentence-of.ts'
 import { scriptOf, watchStart } from './service-start.ts'
 import type { SharedDirectory } from './shared-directory.ts'
 import { takePlace } from './take-place.ts'
@@ -31,13 +32,17 @@ interface Surroundings {
  */
 export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings: Surroundings): Promise<RunResult> {
   const { record } = attempt
+  // Where there is but one run, the build's own sentences tell it; a service is told when it breaks.
+  const told = surroundings.settled.plan.runs.length > 1 && surroundings.service === undefined
   const giveBack = await takePlace(attempt, run, { slot: surroundings.service === undefined })
   if (giveBack === undefined) return { name: run.name, verdict: 'cancelled' }
   try {
     const kept = record.openRun(run)
     const started = new Date().toISOString()
+    if (told) record.say(`Run ${run.name} starts.`)
     const { verdict, code, signal, reason, notes = [], note } = await carryOut(attempt, run, { ...surroundings, kept })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
+    if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
     kept.setStatus(statusOf(verdict))
     return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started, ended: new Date().toISOString() }
   } catch (error) {
@@ -104,7 +109,7 @@ async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { e
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error
     log.write(Buffer.from(`quern: ${error.message}\n`))
-    return ending.verdict === 'passed' ? { ...ending, verdict: 'failed', reason: error.message } : ending
+    return ending.verdict === 'passed' ? { verdict: 'failed', reason: error.message } : ending
   }
 }
 

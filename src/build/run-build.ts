@@ -12,6 +12,7 @@ import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
 import { executeRun } from './execute-run.ts'
 import { schedule } from './schedule.ts'
+import { sentenceOf } from './sentence-of.ts'
 import { openServiceNetwork } from './service-network.ts'
 import { openSharedDirectory } from './shared-directory.ts'
 import { whileNewest } from './supersede.ts'
@@ -55,6 +56,7 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     record.keepPlan(settled.plan, settled.request)
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
     const runs = await whileNewest(attempt, settled.plan, () => executePlan(attempt, settled))
+    for (const run of runs) if (run.verdict === 'skipped') record.say(sentenceOf(`Run ${run.name}`, run))
     const verdict = worst(runs.map((run) => run.verdict))
     return { ...known, runs, verdict, reason: stop.reason() ?? runs.find((run) => run.verdict === verdict)?.reason }
   } catch (error) {

@@ -5,6 +5,7 @@ import { writeAtomically } from '../disk/write.ts'
 import type { BuildResult } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan, PlannedRun } from '../model/plan.ts'
+import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
 
@@ -45,7 +46,7 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
   setStatus('RUNNING')
   return {
     directory,
-    say: (sentence) => appendFileSync(join(directory, 'summary.log'), `${new Date().toISOString()} ${sentence}\n`),
+    say: (sentence) => appendFileSync(join(directory, 'summary.log'), `${new Date().toISOString()} ${readableLine(sentence)}\n`),
     setStatus,
     keepPlan(plan, settled) {
       writeJson(join(directory, 'plan.json'), plan)

@@ -15,7 +15,7 @@ exit 3
 
 test('hostile refs, names and addresses reach the chunk as they are, and neither shell, mail nor terminal suffers', async () => {
   const smtp = await smtpListener()
-  const server = await aServer({ chunks: { build_packages: spoken }, settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org', BUILD_ON_PUSH: '0' } })
+  const server = await aServer({ chunks: { build_packages: spoken }, settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org', BUILD_ON_PUSH: '0', CLONE_BASE: '' } })
   const mark = join(server.home, 'pwned')
   const attack = `$(touch\${IFS}${mark})`
   const requests = [
@@ -33,6 +33,8 @@ test('hostile refs, names and addresses reach the chunk as they are, and neither
     })
     expect(await receiver.deliver(body, { id: `d${index}` })).toMatchObject({ status: 202 })
   }
+  // This one has no address to clone from, and so no console: its summary is shown.
+  await receiver.deliver(payload('push', (push) => (Object.assign(push, { ref: requests[1]!.ref }), delete push.repository.clone_url)), { id: 'errored' })
   const outputs = [await server.quern('queue')]
   expect(await server.build(['--threads', '2'])).toMatchObject({ code: 0, stderr: '' })
   for (const [index, { ref, name }] of requests.entries()) {
@@ -43,7 +45,8 @@ test('hostile refs, names and addresses reach the chunk as they are, and neither
     outputs.push(await server.quern('show', `Codertocat~Hello-World/${index + 1}`), await server.quern('why', `d${index}`))
   }
   expect(existsSync(mark)).toBe(false)
-  outputs.push(await server.quern('builds'), await server.quern('logs'))
+  expect(server.result('Codertocat~Hello-World/5').verdict).toBe('errored')
+  outputs.push(await server.quern('show', 'Codertocat~Hello-World/5'), await server.quern('builds'), await server.quern('logs'))
   for (const { code, stdout } of outputs) {
     expect(code).toBe(0)
     expect(stdout).not.toMatch(harmful)

@@ -18,6 +18,7 @@ test.skipIf(!sandboxed)('artifacts over ARTIFACT_LIMIT fail a run with their siz
   expect(await server.quern('start', 'bomb')).toMatchObject({ code: 2, stderr: expect.stringContaining('bomb.yml') })
   for (const [pipeline, runs] of [['job:bomb', undefined], ['job:many', Array.from({ length: 10_000 }, (_, n) => ({ name: `run ${n}`, params: { n: String(n) } }))], ['job:good', undefined]] as const) server.drop({ pipeline, ref: 'refs/jobs/test', ...(runs && { runs: [...runs] }) })
   expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.read('builds/greedy/1/summary.log')).toContain(' The build failed: its artifacts are 2.9 MiB')
   expect(server.result('greedy/1')).toMatchObject({ verdict: 'failed', reason: expect.stringContaining('artifacts are 2.9 MiB, and at most 1.0 MiB are kept (ARTIFACT_LIMIT') })
   expect(server.console('greedy/1', 'greedy')).toContain('ARTIFACT_LIMIT')
   expect(server.list('builds/greedy/1/runs/greedy/artifacts')).toEqual([])

@@ -39,6 +39,15 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     expect(server.list('cache/work')).toEqual([])
   })
 
+  test('of several runs tells the story of each in summary.log, also of those that never started', async () => {
+    const server = await aServer()
+    server.write({ 'job-defs/make.yml': 'executor: shell\nscript: exit 2\n', 'job-defs/test.yml': 'needs: [make]\nexecutor: shell\nscript: echo never\n' })
+    await server.quern('start', 'test')
+    await server.build()
+    const sentences = server.read('builds/test/1/summary.log').trim().split('\n').map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, ''))
+    expect(sentences.slice(2)).toEqual(['Run make starts.', 'Run make failed with exit code 2.', 'Run test was skipped: it needs make, which failed.', 'The build failed with exit code 2.'])
+  })
+
   test('gets the secrets that it names and the server has; their values are nowhere in records, logs and mails', async () => {
     const smtp = await smtpListener()
     const server = await aServer({ settings: { SMTP_URL: smtp.url } })
