@@ -20,6 +20,8 @@ export interface SettlerSettings {
   token: Parameters<typeof cloneToken>[1]
   choose: (request: Request) => Choice
   plan: PlanSettings
+  /** What is built, where it is not fetched from its server. */
+  mirror?: Mirror
   /** Evaluates the pipeline file of a commit. */
   evaluate: Evaluate
   /** Where this server's secrets and keys are, which of the files `secrets/<name>.enc` it uses, and who may have which. */
@@ -39,7 +41,7 @@ const mirrorInside = '/quern/repository.git'
 export function openSettler(settings: SettlerSettings): Workshop['settle'] {
   return async (request, signal) => {
     const named = settings.choose(request)
-    const mirror = wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined
+    const mirror = settings.mirror ?? (wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined)
     const chosen = (await ownChoice(named, request, mirror)) ?? named
     const known = mirror === undefined ? request : withWordsOf(await mirror.readCommit(request.commit_id), request)
     if (request.pull_request !== undefined && asksToSkip(known.message ?? '')) return { ignored: 'the commit says [skip ci]' }

@@ -11,6 +11,8 @@ export const commands: Record<string, { summary: string; load(): Promise<Command
   serve: { summary: 'receive signed webhooks until stopped', load: () => import('./serve.ts') },
   build: { summary: 'build what waits in the queue, then end (cron starts it each minute)', load: () => import('./build.ts') },
   poll: { summary: 'ask Patchwork for mailed series and queue them', load: () => import('./poll.ts') },
+  run: { summary: 'run the pipeline of a work tree here, as it stands', load: () => import('./run.ts') },
+  'install-hook': { summary: 'run the pipeline before every push of a repository', load: () => import('./install-hook.ts') },
   push: { summary: 'tell the receiver, signed, that a local repository was pushed', load: () => import('./push.ts') },
   start: { summary: 'start a job of job-defs, in chosen containers with chosen parameters', load: () => import('./start.ts') },
   plan: { summary: 'show what would be built for a request and why, running nothing', load: () => import('./plan.ts') },

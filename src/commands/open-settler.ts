@@ -4,6 +4,7 @@ import { openSettler } from '../build/settle.ts'
 import { homeId, worldOf } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
+import type { Mirror } from '../git/mirror.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { mayUseNetwork } from '../plan/grants.ts'
 import type { QuernConfig } from './open-config.ts'
@@ -12,9 +13,10 @@ import { pipelineFor, planSettings } from './plan-settings.ts'
 /** Milliseconds that an evaluation has between SIGTERM and SIGKILL. */
 const grace = 1000
 
-/** What settles requests by the settings of this home. */
-export function openSettlerOf(config: QuernConfig, executor: Workshop['executor']): Workshop['settle'] {
+/** What settles requests by the settings of this home; of `mirror`, where nothing is to be fetched. */
+export function openSettlerOf(config: QuernConfig, executor: Workshop['executor'], mirror?: Mirror): Workshop['settle'] {
   return openSettler({
+    ...(mirror !== undefined && { mirror }),
     cache: join(config.home, 'cache/git'),
     // Marked like a run: what git had started when a builder was killed is ended before its entry is built again.
     gitWorld: { ...gitWorld(config.environment), QUERN_RUN: `${homeId(config.home)}/git` },

@@ -8,7 +8,7 @@ import type { Mirrors } from './mirrors.ts'
 import { readRemote } from './remote.ts'
 import { runGit } from './run-git.ts'
 import { readSubmodules } from './submodules.ts'
-import { writeRepository } from './write-repository.ts'
+import { borrowedBy, writeRepository } from './write-repository.ts'
 
 /** What to check out, and where. */
 export interface CheckoutOptions {
@@ -61,7 +61,7 @@ async function checkOutAt(options: CheckoutOptions, mounts: Map<string, Checkout
   const { mirror, commit, directory, signal, objects = 'shared' } = options
   makeEmpty(directory)
   const borrowed = await writeRepository({ mirror, commit, directory, objects })
-  if (borrowed !== undefined) mounts.set(borrowed, { from: borrowed, to: borrowed, readonly: true })
+  for (const path of borrowed === undefined ? [] : [borrowed, ...borrowedBy(mirror)]) mounts.set(path, { from: path, to: path, readonly: true })
   const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit)))]
   const doing = `checking out ${commit} of ${mirror.url}`
   await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout })

@@ -1,5 +1,6 @@
 import { constants, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { readIfThere } from '../disk/read.ts'
 import type { Mirror } from './mirror.ts'
 
 /**
@@ -37,6 +38,11 @@ async function packedRefs(mirror: Mirror): Promise<string> {
   const format = '%(objectname) %(refname)%(if)%(*objectname)%(then)%0a^%(*objectname)%(end)'
   const refs = await mirror.git(['for-each-ref', `--format=${format}`, 'refs/heads', 'refs/tags'], { doing: `listing the refs of ${mirror.url}` })
   return `# pack-refs with: peeled fully-peeled \n${refs.replaceAll(' refs/heads/', ' refs/remotes/origin/')}`
+}
+
+/** The directories that a mirror itself borrows objects from, as a snapshot of somebody's work tree does. */
+export function borrowedBy({ directory }: Mirror): string[] {
+  return (readIfThere(join(directory, 'objects/info/alternates')) ?? '').split('\n').filter((path) => path.startsWith('/'))
 }
 
 /** Never hard links: a job could write through them. Where the file system shares blocks (btrfs, xfs), the copy is free. */

@@ -28,7 +28,7 @@ export async function describeLocalPush(directory: string, environment: Record<s
 }
 
 /** The names under which the forge knows the repository, or its directory's name where it has no remote. */
-function namesOf(origin: string, top: string): { name: string; full_name?: string } {
+export function namesOf(origin: string, top: string): { name: string; full_name?: string } {
   const match = /^(?:[a-z+]+:\/\/[^/]+\/|[^/@\s]+@[^/:\s]+:)([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(origin)
   if (match) return { name: match[2]!, full_name: `${match[1]}/${match[2]}` }
   return { name: basename(top).replace(/\.git$/, '').replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^-+/, '') || 'repository' }

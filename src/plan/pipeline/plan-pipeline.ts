@@ -56,7 +56,7 @@ function parseDefined(path: string, data: unknown): Defined {
 }
 
 /** The runs of the jobs that a file asks for, by the rules of this server. @throws {PlanError} where it does not give what is asked for */
-export function settleDefined({ jobs, supersede, notify }: Defined, request: Request, settings: Omit<PipelinePlanSettings, 'evaluate'>): Omit<Plan, 'pipeline' | 'why'> {
+function settleDefined({ jobs, supersede, notify }: Defined, request: Request, settings: Omit<PipelinePlanSettings, 'evaluate'>): Omit<Plan, 'pipeline' | 'why'> {
   const trusted = isTrusted(request)
   const needs = needsOf(jobs)
   const minutes = jobs.reduce((sum, job) => sum + (job.service ? 0 : (job.timeout ?? settings.timeout)), 0)
