@@ -4,7 +4,7 @@ import { takeLock } from '../disk/lock.ts'
 import { makeDirectory } from '../disk/write.ts'
 import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
-import { repair } from './repair.ts'
+import { clearWorkspaces, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
 import { openSlots, type Slots } from './slots.ts'
 import { watchForStop } from './stop.ts'
@@ -58,7 +58,7 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     running.add(build)
   }
   await Promise.all(running)
-  await workshop.workspaces.clear()
+  await clearWorkspaces(workshop)
   if (failure !== undefined) throw failure
   return claimed
 }

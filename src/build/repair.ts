@@ -17,8 +17,13 @@ const patience = 3
 export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<unknown>): Promise<void> {
   const claims = await workshop.queue.repair()
   if (claims.length > 0) await endLeftovers(workshop.homeId)
-  await workshop.workspaces.clear()
+  await clearWorkspaces(workshop)
   for (const claim of claims) await mend(workshop, claim)
+}
+
+/** Nothing runs any more: what is still in cache/work is removed, and what cannot be is told. */
+export async function clearWorkspaces({ workspaces, log }: Workshop): Promise<void> {
+  for (const problem of await workspaces.clear()) log.error({ err: problem }, 'something in cache/work cannot be removed')
 }
 
 async function mend(workshop: Workshop, claim: Claim): Promise<void> {

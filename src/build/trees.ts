@@ -43,11 +43,11 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
       await renew([place.temporary, place.archive])
       return place
     },
-    async leave({ name }) {
+    async leave({ name, executor }) {
       const place = places.get(name)
       if (place === undefined || inherited.has(name)) return
       places.delete(name)
-      await workshop.workspaces.give(place)
+      await workshop.workspaces.give(place, { again: executor === 'shell' })
     },
     removeAll: async () => {
       for (const place of places.values()) await workshop.workspaces.give(place)

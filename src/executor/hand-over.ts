@@ -46,6 +46,9 @@ async function takeBack(directory: string, uid: number, gid: number): Promise<vo
 /** Entries of a tree that are changed faster here than by starting programs. */
 const few = 300
 
+/** Bytes of a path that can be named, below the 4096 of Linux by a name. */
+const longest = 3840
+
 /** Calls `change` for the tree and all in it, unless it has many entries. @returns whether all are done */
 function changedHere(directory: string, change: (path: Buffer, entry: Stats) => void): boolean {
   // Bytes, since a name need not be text.
@@ -53,6 +56,8 @@ function changedHere(directory: string, change: (path: Buffer, entry: Stats) => 
   for (let next = 0; next < paths.length; next += 1) {
     if (paths.length > few) return false
     const path = paths[next]!
+    // Programs go down step by step, and so also where the whole path would be too long to be named.
+    if (path.length > longest) return false
     const entry = lstatSync(path)
     change(path, entry)
     if (entry.isDirectory()) paths.push(...readdirSync(path, { encoding: 'buffer' }).map((name) => Buffer.concat([path, Buffer.from('/'), name])))

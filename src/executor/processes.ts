@@ -13,12 +13,15 @@ export function descendants(of: number): number[] {
   return found.slice(1)
 }
 
-/** Sends a signal to a process, or with a negative number to a group; one that is gone already is fine. */
+/**
+ * Sends a signal to a process, or with a negative number to a group; one that is gone already is fine. So is one that is
+ * not ours to end: below a run of an ordinary user that may use sudo, there are processes of root.
+ */
 export function send(signal: NodeJS.Signals, pid: number): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 

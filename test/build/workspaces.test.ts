@@ -1,6 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { openWorkspaces, type Workspace } from '../../src/build/workspaces.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -9,8 +11,15 @@ test('a workspace that a run left as it was serves the next one', async () => {
   const first = workspaces.take()
   const second = workspaces.take()
   expect(second.path).not.toBe(first.path)
-  await workspaces.give(first)
+  await workspaces.give(first, { again: true })
   expect(workspaces.take()).toEqual(first)
+})
+
+test('a workspace that an isolated run could have marked serves nobody else', async () => {
+  const workspaces = openWorkspaces(tempDir())
+  const workspace = workspaces.take()
+  await workspaces.give(workspace)
+  expect(existsSync(workspace.path)).toBe(false)
 })
 
 const traces: Record<string, (workspace: Workspace) => void> = {
@@ -19,6 +28,7 @@ const traces: Record<string, (workspace: Workspace) => void> = {
   'a dangling link in its archive': ({ archive }) => symlinkSync('/nowhere', join(archive, 'link')),
   'something beside them': ({ path }) => writeFileSync(join(path, 'beside'), ''),
   'another mode': ({ tree }) => chmodSync(tree, 0o777),
+  'all of it open to others': ({ path, tree, temporary, archive }) => [path, tree, temporary, archive].forEach((directory) => chmodSync(directory, 0o777)),
   'no tree': ({ tree }) => rmdirSync(tree),
   'a link in the place of its tree': ({ tree, archive }) => {
     rmdirSync(tree)
@@ -30,7 +40,7 @@ test.each(Object.entries(traces))('a run that leaves %s leaves nothing to the ne
   const workspaces = openWorkspaces(tempDir())
   const workspace = workspaces.take()
   leave(workspace)
-  await workspaces.give(workspace)
+  await workspaces.give(workspace, { again: true })
   expect(existsSync(workspace.path)).toBe(false)
   expect(workspaces.take().path).not.toBe(workspace.path)
 })
@@ -39,8 +49,30 @@ test('cleared, it holds nothing, not even what a dead builder left, and goes on'
   const home = tempDir()
   mkdirSync(join(home, 'cache/work/17/tree'), { recursive: true })
   const workspaces = openWorkspaces(home)
-  await workspaces.give(workspaces.take())
-  await workspaces.clear()
+  await workspaces.give(workspaces.take(), { again: true })
+  expect(await workspaces.clear()).toEqual([])
   expect(existsSync(join(home, 'cache/work/17'))).toBe(false)
   expect(existsSync(workspaces.take().tree)).toBe(true)
 })
+
+test.runIf(canFreeze())('what cannot be removed is told, and takes no workspace from others', async () => {
+  const home = tempDir()
+  const held = join(home, 'cache/work/1')
+  mkdirSync(held, { recursive: true })
+  writeFileSync(join(held, 'file'), '')
+  spawnSync('chattr', ['+i', join(held, 'file')])
+  onTestFinished(() => void spawnSync('chattr', ['-i', join(held, 'file')]))
+  const workspaces = openWorkspaces(home)
+  expect(await workspaces.clear()).toHaveLength(1)
+  expect(workspaces.take().path).toBe(join(home, 'cache/work/2'))
+})
+
+/** Whether a file can be made that nobody removes: by root, on file systems that have the flag. */
+function canFreeze(): boolean {
+  const file = join(mkdtempSync(join(tmpdir(), 'quern-test-')), 'file')
+  writeFileSync(file, '')
+  const { status } = spawnSync('chattr', ['+i', file])
+  spawnSync('chattr', ['-i', file])
+  rmSync(dirname(file), { recursive: true })
+  return status === 0
+}

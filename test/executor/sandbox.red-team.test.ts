@@ -50,6 +50,13 @@ attack.each(['true', 'for i in {1..400}; do echo > f$i; done'])('files of any na
   expect([...owners]).toEqual([String(process.getuid!())])
 })
 
+attackOnRoot('what lies deeper than a path can be long comes back to the builder, too', async () => {
+  const { verdict, workspace } = await runScript(sandbox, 'name=$(printf "d%.0s" {1..200}); for i in {1..60}; do mkdir $name && cd $name; done; touch file')
+  expect(verdict).toBe('passed')
+  expect(spawnSync('find', [workspace, '-uid', '+0'], { encoding: 'utf8' }).stdout).toBe('')
+  spawnSync('rm', ['-rf', workspace])
+})
+
 attack('a directory for temporary files that is not inside becomes /tmp', async () => {
   const { output } = await runScript(sandbox, 'echo $TMPDIR; mktemp >/dev/null && echo made', { env: { ...bareEnvironment, TMPDIR: '/somewhere/else' } })
   expect(output).toBe('/tmp\nmade\n')

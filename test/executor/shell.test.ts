@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { findProgram } from '../../src/executor/find-program.ts'
 import { endLeftovers } from '../../src/executor/leftovers.ts'
 import { markedProcesses } from '../../src/executor/processes.ts'
 import { openShell } from '../../src/executor/shell.ts'
@@ -53,6 +54,15 @@ test.runIf(root && holdsAll)('nothing of an ordinary user\'s run outlives a buil
   child.kill('SIGKILL')
   await ended.catch(() => {})
   await expectQuiet(execution.workspace)
+})
+
+test.runIf(root)('a run that uses sudo is ended as far as an ordinary user may, and its builder goes on', async () => {
+  const execution = makeExecution('./as-root --reuid 0 --clear-groups sleep 2 & echo started; wait', { limits: { timeout: 700, grace: 200 } })
+  const program = join(execution.workspace, 'as-root')
+  copyFileSync(findProgram('setpriv')!, program)
+  chmodSync(program, 0o4755)
+  const ending = await startExecution('shell', execution, { uid: 65_534, without: ['unshare', 'bwrap'] }).ended
+  expect(ending).toMatchObject({ verdict: 'timed-out', treeKiller: expect.stringMatching('group'), output: 'started\n' })
 })
 
 test('leftovers of a home are ended, those of another home and zombies are not looked at', async () => {
