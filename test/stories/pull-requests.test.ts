@@ -67,11 +67,11 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
     expect(server.list('builds/Codertocat~Hello-World')).toEqual(['1'])
   })
 
-  test("gets a job definition's script and no more: no secret, no network, nobody mailed", async () => {
+  test("gets a job definition's script and no more: no shell of this host, no secret, no network, nobody mailed", async () => {
     const smtp = await smtpListener()
     const server = await aServer({ settings: { SMTP_URL: smtp.url } })
     server.write({
-      'job-defs/check.yml': 'secrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nscript: |\n  cat hello.txt\n  env | grep DEPLOY_KEY && echo HAS the secret\n  grep -v -e lo: -e "|" /proc/net/dev && echo HAS a network\n  exit 1\n',
+      'job-defs/check.yml': 'executor: shell\nsecrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nscript: |\n  cat hello.txt\n  env | grep DEPLOY_KEY && echo HAS the secret\n  grep -v -e lo: -e "|" /proc/net/dev && echo HAS a network\n  exit 1\n',
       'secrets.yml': '- DEPLOY_KEY: not-a-real-deploy-key\n',
       'quern.yaml': 'hooks: [{id: amp_main, secret_env: SECRET, pipeline: "job:check"}]\n',
     })
