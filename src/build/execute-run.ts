@@ -34,7 +34,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   const { record } = attempt
   // Where there is but one run, the build's own sentences tell it; a service is told when it breaks.
   const told = surroundings.settled.plan.runs.length > 1 && surroundings.service === undefined
-  const giveBack = await takePlace(attempt, run, { slot: surroundings.service === undefined })
+  const giveBack = await takePlace(attempt, run, { runs: surroundings.settled.plan.runs, slot: surroundings.service === undefined })
   if (giveBack === undefined) return { name: run.name, verdict: 'cancelled' }
   try {
     const kept = record.openRun(run)

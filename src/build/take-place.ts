@@ -1,17 +1,18 @@
 import { buildName } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
 import type { Attempt } from './attempt.ts'
+import { ownerOf } from './trees.ts'
 
 /**
  * Waits until a run may execute: for its turns, then for a slot where it takes one. Resolves with the call that gives all
  * back; with undefined as soon as the build is stopped, since others may hold what it waits for, for hours.
  */
-export function takePlace(attempt: Attempt, run: PlannedRun, { slot }: { slot: boolean }): Promise<(() => void) | undefined> {
+export function takePlace(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs: PlannedRun[]; slot: boolean }): Promise<(() => void) | undefined> {
   const { signal } = attempt.stop
   return new Promise((resolve) => {
     const leave = () => resolve(undefined)
     signal.addEventListener('abort', leave, { once: true })
-    void inTurn(attempt, run, slot).then((giveBack) => {
+    void inTurn(attempt, run, { runs, slot }).then((giveBack) => {
       signal.removeEventListener('abort', leave)
       // What comes too late is the next one's.
       if (signal.aborted) giveBack()
@@ -20,8 +21,8 @@ export function takePlace(attempt: Attempt, run: PlannedRun, { slot }: { slot: b
   })
 }
 
-async function inTurn(attempt: Attempt, run: PlannedRun, slot: boolean): Promise<() => void> {
-  const endTurns = await takeTurns(attempt, run)
+async function inTurn(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs: PlannedRun[]; slot: boolean }): Promise<() => void> {
+  const endTurns = await takeTurns(attempt, run, runs)
   const giveSlot = slot ? await attempt.takeSlot() : () => {}
   return () => {
     giveSlot()
@@ -29,9 +30,9 @@ async function inTurn(attempt: Attempt, run: PlannedRun, slot: boolean): Promise
   }
 }
 
-/** Runs of one group go one after the other, over all builds, and so do those that take over one tree. */
-async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun): Promise<() => void> {
-  const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${run.workspace.from}`] : [])]
+/** Runs of one group go one after the other, over all builds, and so do those that work in one tree, whomever they have it from. */
+async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun, runs: PlannedRun[]): Promise<() => void> {
+  const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${ownerOf(run.name, runs)}`] : [])]
   const ends: (() => void)[] = []
   for (const key of keys) ends.push(await workshop.turns.wait(key))
   return () => ends.forEach((end) => end())

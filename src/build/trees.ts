@@ -65,7 +65,7 @@ async function renew(directories: string[]): Promise<void> {
 }
 
 /** The run whose tree a run works in: itself, or the one at the start of its chain of workspaces. */
-function ownerOf(name: string, runs: PlannedRun[]): string {
+export function ownerOf(name: string, runs: PlannedRun[]): string {
   const run = runs.find((other) => other.name === name)
   return run !== undefined && typeof run.workspace === 'object' ? ownerOf(run.workspace.from, runs) : name
 }

@@ -8,7 +8,10 @@ export const mostRuns = 2000
 /** Services in one plan: they run beside each other, and beside the jobs that take turns. */
 const mostServices = 20
 
-/** @throws {PlanError} where there are too many runs, two of one name, a need that is no run, or a circle of needs */
+/**
+ * @throws {PlanError} where there are too many runs, two of one name, a need that is no run, a circle of needs, or a tree
+ * that two runs could be in at once: it is handed from one user to the next only while nothing runs there
+ */
 export function checkRuns(runs: PlannedRun[]): void {
   if (runs.length > mostRuns) throw new PlanError(`the plan has ${runs.length} runs: expected at most ${mostRuns}`)
   const services = runs.filter((run) => run.service)
@@ -21,7 +24,16 @@ export function checkRuns(runs: PlannedRun[]): void {
   for (const run of runs) {
     const stray = run.needs.find((need) => !byName.has(need))
     if (stray !== undefined) throw new PlanError(`the run "${run.name}" needs "${stray}", which is no run of this plan`)
+    checkWorkspace(run, byName)
   }
   const circle = findCircle(runs)
   if (circle !== undefined) throw new PlanError(`these runs need each other in a circle: ${circle.join(' needs ')}`)
+}
+
+function checkWorkspace({ name, workspace, needs, service }: PlannedRun, byName: Map<string, PlannedRun>): void {
+  if (typeof workspace !== 'object') return
+  const { from } = workspace
+  if (!needs.includes(from)) throw new PlanError(`the run "${name}" works in the tree of "${from}", which it does not need: only a needed run has left its tree`)
+  if (byName.get(from)?.service) throw new PlanError(`the run "${name}" works in the tree of "${from}", a service, which is still at work there: share files in $QUERN_SHARED`)
+  if (service) throw new PlanError(`the service "${name}" works in the tree of "${from}", and would keep it from all others: share files in $QUERN_SHARED`)
 }

@@ -37,6 +37,20 @@ export default pipeline({ env: { WHO: 'miller' } }, (p) => {
   expect(list('cache/work')).toEqual([])
 })
 
+test.skipIf(!sandbox)('of the runs that work in one tree one is at work at a time, whomever they have it from', async () => {
+  const { buildCommit, result } = aPipelineHome({ THREADS: '3' })
+  const work = 'mkdir busy; sleep 0.3; rmdir busy'
+  const build = await buildCommit({
+    '.quern/pipeline.ts': `${head}export default pipeline({ network: false }, (p) => {
+  p.job('first', 'true')
+  p.job('second', 'true', { workspace: { from: 'first' } })
+  p.job('third', '${work}', { workspace: { from: 'second' } })
+  p.job('beside', '${work}', { workspace: { from: 'first' }, needs: ['second'] })
+})`,
+  })
+  expect(result(build)).toMatchObject({ verdict: 'passed' })
+})
+
 test.skipIf(!sandbox)('a commit without a pipeline is built by the shipped chunks, and one that is at fault is told in record and console; the queue goes on', async () => {
   const { buildCommit, result, set, console: log } = aPipelineHome()
   expect(result(await buildCommit({ Makefile: 'all:\n\t@echo made\n' }))).toMatchObject({ verdict: 'passed', runs: [{ name: 'build' }] })

@@ -84,6 +84,19 @@ test('what an evaluation leaves is checked as the words of a stranger', async ()
   await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => twice) })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: two runs are named "a": give each its own name' })
 })
 
+const shared = { script: 'x', stage: 0 }
+const from = (name: string) => ({ from: name })
+
+test.each([
+  ['without needing it', [{ name: 'a', ...shared }, { name: 'b', ...shared, workspace: from('a') }], 'the run "b" works in the tree of "a", which it does not need'],
+  ['in a circle', [{ name: 'a', ...shared, workspace: from('b') }, { name: 'b', ...shared, workspace: from('a') }], 'the run "a" works in the tree of "b", which it does not need'],
+  ['of a service', [{ name: 'a', ...shared, service: true, workspace: 'commit' }, { name: 'b', ...shared, needs: ['a'], workspace: from('a') }], 'a service, which is still at work there'],
+  ['as a service', [{ name: 'a', ...shared }, { name: 'b', ...shared, stage: 1, service: true, needs: ['a'], workspace: from('a') }], 'would keep it from all others'],
+])('a run that wants to be in another’s tree while that is at work there, %s, is refused', async (_, jobs, message) => {
+  const settings = settingsWith(async () => ({ jobs }))
+  await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining(message) })
+})
+
 test('a file that defines no job for a request leaves nothing to build', async () => {
   const planned = await planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => ({ jobs: [] })) })
   expect(planned).toEqual({ ignored: 'p.ts has no job for this request' })
