@@ -233,7 +233,7 @@ attackOnRoot('links that were in the workspace before, hard ones too, hand nothi
 })
 
 attack('a daemon does not outlive its run, nor a builder that was killed', async () => {
-  const daemon = "(setsid env -i bash -c 'while :; do echo x >> beats; sleep 0.02; done' >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done; touch ready; sleep 60"
+  const daemon = "(setsid env -i bash -c 'for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done' >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done; touch ready; sleep 60"
   const execution = makeExecution(daemon)
   const { child, ended } = startExecution('sandbox', execution)
   for (let look = 0; look < 500 && !existsSync(join(execution.workspace, 'ready')); look += 1) await sleep(20)
@@ -261,7 +261,7 @@ attack('a mount that is read-only stays so, and git reads a mirror through it', 
 })
 
 attackOnRoot('an ordinary user\'s builder isolates in the same way', async () => {
-  const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; for d in / /usr /etc /dev /quern; do touch $d/x 2>/dev/null && echo open $d; done; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'while :; do echo x >> beats; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
+  const execution = makeExecution("id -u; grep CapEff /proc/self/status; ls -A /root /home 2>/dev/null | wc -l; for d in / /usr /etc /dev /quern; do touch $d/x 2>/dev/null && echo open $d; done; touch made; unshare -U true 2>/dev/null || echo no namespaces; grep -c : /proc/net/dev; (setsid bash -c 'for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done' &); until [ -s beats ]; do sleep 0.02; done")
   const ending = await startExecution('sandbox', execution, { uid: 65_534 }).ended
   expect(ending).toMatchObject({ verdict: 'passed', output: '65534\nCapEff:\t0000000000000000\n0\nno namespaces\n1\n' })
   const before = readFileSync(join(execution.workspace, 'beats')).length

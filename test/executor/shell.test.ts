@@ -15,16 +15,16 @@ const root = process.getuid?.() === 0
 const holdsAll = treeKiller('auto').kind !== 'group'
 if (!holdsAll) console.warn(`skipped: trees that outlive a killed builder, because ${treeKiller('auto').note}; apt-get install util-linux bubblewrap`)
 
-/** Six processes that beat into the workspace: the script, its child, and daemons of every kind. */
+/** Six processes that beat into the workspace: the script, its child, and daemons of every kind. They end by themselves in the end, should a test fail or be interrupted. */
 const forest = `
-beat() { while :; do echo $1 >> beats; sleep 0.02; done; }
+beat() { for i in {1..1000}; do echo $1 >> beats || break; sleep 0.02; done; }
 export -f beat
 trap '' TERM HUP
 beat child &
 setsid bash -c 'beat session' &
 (bash -c 'beat orphan' &)
 (setsid bash -c 'beat daemon' >/dev/null 2>&1 &)
-env -i setsid bash -c 'while :; do echo bare >> beats; sleep 0.02; done' &
+env -i setsid bash -c 'for i in {1..1000}; do echo bare >> beats || break; sleep 0.02; done' &
 until [ "$(sort -u beats 2>/dev/null | wc -l)" = 5 ]; do sleep 0.02; done
 touch ready
 wait
@@ -68,7 +68,7 @@ test.runIf(root)('a run that uses sudo is ended as far as an ordinary user may, 
 test('leftovers of a home are ended, those of another home and zombies are not looked at', async () => {
   const start = (id: string) => {
     const { workspace } = makeExecution('')
-    spawnSync('bash', ['-c', '(setsid bash -c "while :; do echo x >> beats; sleep 0.02; done" >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done'], { cwd: workspace, env: { ...bareEnvironment, QUERN_RUN: id } })
+    spawnSync('bash', ['-c', '(setsid bash -c "for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done" >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done'], { cwd: workspace, env: { ...bareEnvironment, QUERN_RUN: id } })
     return workspace
   }
   const home = `home-${process.pid}`

@@ -19,8 +19,8 @@ export interface Subject {
   slow?: boolean
 }
 
-/** A process that leaves its group, its session and its parent, and writes its beats into the workspace. */
-const daemon = (start: string) => `(${start} bash -c 'exec >/dev/null 2>&1; while :; do echo x >> beats; sleep 0.02; done' &) & wait; until [ -s beats ]; do sleep 0.02; done`
+/** A process that leaves its group, its session and its parent, and writes its beats into the workspace, for some seconds and as long as that is there: so a test that fails or is interrupted leaves it to nobody. */
+const daemon = (start: string) => `(${start} bash -c 'exec >/dev/null 2>&1; for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done' &) & wait; until [ -s beats ]; do sleep 0.02; done`
 
 /** What every executor promises. */
 export function describeExecutor({ name, executor, given: always = {}, holdsAll, adds = [], slow = false }: Subject): void {
@@ -102,12 +102,12 @@ export function describeExecutor({ name, executor, given: always = {}, holdsAll,
   })
 
   test('a tree that takes too long is asked to end, and may clean up', async () => {
-    const ran = await runScript("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done", { limits: { timeout: 400, grace: 5000 } })
+    const ran = await runScript("trap 'echo bye; exit 3' TERM; echo up; for i in {1..200}; do sleep 0.05; done", { limits: { timeout: 400, grace: 5000 } })
     expect(ran).toMatchObject({ verdict: 'timed-out', code: 3, output: expect.stringContaining('bye') })
   })
 
   test('a tree that ignores SIGTERM is killed after the grace', async () => {
-    const script = "trap '' TERM; echo up; (while :; do echo x >> beats; sleep 0.02; done) & while :; do sleep 0.05; done"
+    const script = "trap '' TERM; echo up; (for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done) & for i in {1..200}; do sleep 0.05; done"
     const { verdict, output, workspace } = await runScript(script, { limits: { timeout: 300, grace: 200 } })
     expect({ verdict, output }).toEqual({ verdict: 'timed-out', output: 'up\n' })
     await expectQuiet(workspace)
