@@ -29,6 +29,9 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export LOG_LIMIT="1024"
 # Names of variables of this file that jobs get too.
 # export BUILD_ENV="AMP_DATA_ROOT CC"
+# never: every failure mails, at once, without a look at the parent commit. 0: a failed run is not tried once more.
+# export BLAME="auto"
+# export BLAME_RETRY="1"
 # Where an entry names no clone URL: CLONE_BASE/<repository>.git
 # export CLONE_BASE="https://github.com/example"
 # https or ssh; without it the address is taken as the forge gives it.

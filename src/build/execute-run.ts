@@ -17,7 +17,7 @@ import { takePlace } from './take-place.ts'
 import type { Place, Trees } from './trees.ts'
 import type { Disclosed, Settled } from './workshop.ts'
 
-interface Surroundings {
+export interface Surroundings {
   trees: Trees
   settled: Settled
   shared: SharedDirectory
@@ -65,7 +65,7 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
     const signal = service === undefined ? stop.signal : AbortSignal.any([stop.signal, service.over])
     const ending = await masked(disclosed.hidden, log, (output) => {
       const watched = service === undefined ? output : watchStart(run, output, service.usable)
-      return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && { shared: shared.path }) }, signal)
+      return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
     const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
     const note = shared.noteOf(run)
@@ -144,7 +144,7 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
     script,
     workspace: place.path,
     start: place.tree,
-    env: { ...workshop.world, TMPDIR: place.temporary, ...(run.archive !== false && { ARCHIVE_ROOT: place.archive }), BUILD_NUMBER: String(claim.build.number), ...run.env, ...disclosed.env },
+    env: { ...workshop.world, TMPDIR: place.temporary, ...(run.archive !== false && { ARCHIVE_ROOT: place.archive }), ...(run.closed !== true && { BUILD_NUMBER: String(claim.build.number) }), ...run.env, ...disclosed.env },
     output,
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
     ...(image !== undefined && { image }),

@@ -5,6 +5,7 @@ import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import { openBuildRecord } from '../record/build-record.ts'
 import { decide, handOver, resultOf } from './decide.ts'
+import { followUp, lookAtHolds } from './pursue.ts'
 import type { Workshop } from './workshop.ts'
 
 /** After this many builders that died over it, an entry is set aside. */
@@ -19,6 +20,7 @@ export async function repair(workshop: Workshop, endLeftovers: (homeId: string) 
   if (claims.length > 0) await endLeftovers(workshop.homeId)
   await clearWorkspaces(workshop)
   for (const claim of claims) await mend(workshop, claim)
+  await lookAtHolds(workshop)
 }
 
 /** Nothing runs any more: what is still in cache/work is removed, and what cannot be is told. */
@@ -47,8 +49,10 @@ async function setAside(workshop: Workshop, claim: Claim): Promise<void> {
   const reason = `${patience} builders died over it; the entry is kept in queue/bad/`
   const now = new Date().toISOString()
   const directory = workshop.records.directory(claim.build)
+  const result = resultOf(claim, { verdict: 'errored', reason, runs: [], started: now })
   const record = openBuildRecord(directory, { request: claim.request, attempt: claim.attempt + 1 })
-  await decide(workshop, record, { result: resultOf(claim, { verdict: 'errored', reason, runs: [], started: now }), request: claim.request, directory })
+  await decide(workshop, record, { result, request: claim.request, directory })
   await workshop.outbox.handOver(directory)
+  await followUp(workshop, claim, result)
   await workshop.queue.bury(claim, reason)
 }

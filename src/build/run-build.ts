@@ -1,22 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunResult } from '../model/build.ts'
-import { buildName } from '../model/build.ts'
+import { buildName, verdictOf, type Blame, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
-import { worst, type Verdict } from '../model/verdict.ts'
+import type { Verdict } from '../model/verdict.ts'
 import { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import type { Claim } from '../queue/queue.ts'
 import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
 import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
-import { executeRun } from './execute-run.ts'
-import { schedule } from './schedule.ts'
+import { blameFailures } from './blame-failures.ts'
+import { withNeeds } from './comparable.ts'
+import { executePlan } from './execute-plan.ts'
+import type { Hold } from './hold.ts'
+import { withoutRequestValues } from './reusable.ts'
 import { sentenceOf } from './sentence-of.ts'
-import { openServiceNetwork } from './service-network.ts'
-import { openSharedDirectory } from './shared-directory.ts'
 import { whileNewest } from './supersede.ts'
-import { openTrees } from './trees.ts'
 import type { Settled, Workshop } from './workshop.ts'
 
 /**
@@ -29,10 +28,10 @@ export async function runBuild(workshop: Workshop, claim: Claim, { takeSlot, sto
   const directory = workshop.records.directory(claim.build)
   const record = openBuildRecord(directory, claim)
   begin(workshop, claim, record)
-  const { verdict, reason, runs, ...settled } = await carryOut({ workshop, claim, record, takeSlot, stop })
+  const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, takeSlot, stop })
   if (verdict === 'cancelled' && stop.released()) return putBack(workshop, claim, record)
-  const result = resultOf(claim, { verdict, reason, runs, started })
-  await decide(workshop, record, { request: claim.request, ...settled, result, directory })
+  const result = resultOf(claim, { verdict, reason, started, runs: carried.runs, blame: carried.blame })
+  await decide(workshop, record, { request: carried.request ?? claim.request, ...(carried.plan && { plan: carried.plan }), result, directory }, hold)
   return handOver(workshop, claim, result)
 }
 
@@ -42,6 +41,9 @@ interface CarriedOut {
   runs: RunResult[]
   verdict: Verdict
   reason?: string | undefined
+  blame?: Blame | undefined
+  /** Where the classes of its failures are not known yet. */
+  hold?: Hold | undefined
 }
 
 /** Settles the request and executes its plan. A fault of ours, anywhere in between, is `errored`, told with its message. */
@@ -49,16 +51,18 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
   const { workshop, claim, record, stop } = attempt
   let known: Pick<CarriedOut, 'plan' | 'request'> = {}
   try {
-    const settled = await workshop.settle(claim.request, stop.signal)
+    const found = await workshop.settle(claim.request, stop.signal)
     if (stop.signal.aborted) return { runs: [], verdict: 'cancelled', reason: stop.reason() }
-    if ('ignored' in settled) return { runs: [], verdict: 'skipped', reason: `ignored: ${settled.ignored}` }
+    if ('ignored' in found) return { runs: [], verdict: 'skipped', reason: `ignored: ${found.ignored}` }
+    const settled = prepared(found)
     known = { plan: settled.plan, request: settled.request }
     record.keepPlan(settled.plan, settled.request)
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
     const runs = await whileNewest(attempt, settled.plan, () => executePlan(attempt, settled))
     for (const run of runs) if (run.verdict === 'skipped') record.say(sentenceOf(`Run ${run.name}`, run))
-    const verdict = worst(runs.map((run) => run.verdict))
-    return { ...known, runs, verdict, reason: stop.reason() ?? runs.find((run) => run.verdict === verdict)?.reason }
+    const verdict = verdictOf(runs)
+    const reason = stop.reason() ?? runs.find((run) => run.verdict === verdict && run.repeats === undefined)?.reason
+    return { ...known, ...(verdict === 'cancelled' ? { runs } : await blameFailures(attempt, settled, runs)), verdict, reason }
   } catch (error) {
     if (stop.signal.aborted) return { ...known, runs: [], verdict: 'cancelled', reason: stop.reason() }
     if (error instanceof PipelineError) return blameFile(record, error)
@@ -77,17 +81,12 @@ function blameFile(record: BuildRecord, { message, printed }: PipelineError): Ca
   return { runs: [{ name, verdict: 'failed', reason: message, started, ended: new Date().toISOString() }], verdict: 'failed', reason: message }
 }
 
-async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
-  const trees = openTrees(attempt, settled)
-  const shared = openSharedDirectory(attempt, settled.plan)
-  const network = openServiceNetwork(attempt, settled)
-  try {
-    return await schedule(settled.plan.runs, (run, service) => executeRun(attempt, run, { trees, settled, shared, network, service }))
-  } finally {
-    await trees.removeAll()
-    await shared.remove()
-    await network.remove()
-  }
+/** Of a commit that is built for blame's sake, only the runs that are asked for and what they need. */
+function prepared(settled: Settled): Settled {
+  if (settled.origin === undefined || settled.plan.pipeline === 'chunks') return settled
+  const plan = withoutRequestValues(settled.plan)
+  const { blame } = settled.request
+  return { ...settled, plan: blame === undefined ? plan : { ...plan, runs: withNeeds(plan, blame.runs) } }
 }
 
 function begin({ ledger, log }: Workshop, { build, entry, request, attempt }: Claim, record: BuildRecord): void {

@@ -1,4 +1,4 @@
-import type { RunResult } from '../model/build.ts'
+import { isGreen, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
 
 /** How a service and the schedule tell each other what they must know. */
@@ -13,7 +13,7 @@ export interface Service {
 type Start = (run: PlannedRun, service?: Service) => Promise<RunResult>
 
 /**
- * Starts every run of a plan the moment its needs have passed, and skips those of which a need has not.
+ * Starts every run of a plan the moment its needs are green, and skips those of which a need has not.
  * A service counts as passed for those that need it once it can be used; it is stopped when all others have ended, and
  * has failed only where it ended by itself, not with 0.
  * Resolves with the results in the plan's order. The plan is checked: every need exists and there is no circle.
@@ -62,7 +62,7 @@ function asService({ code, signal, ...result }: RunResult, over: boolean): RunRe
 /** The result of a run that is not to start: the plan leaves it out, or a need has not passed. */
 function whyNot({ name, skip, needs }: PlannedRun, results: Map<string, RunResult>): RunResult | undefined {
   if (skip !== undefined) return { name, verdict: 'skipped', reason: skip }
-  const need = needs.find((one) => results.get(one)?.verdict !== 'passed')
+  const need = needs.find((one) => !isGreen(results.get(one)!))
   if (need === undefined) return undefined
   const { verdict } = results.get(need)!
   return { name, verdict: 'skipped', reason: `it needs ${need}, which ${verdict === 'skipped' ? 'was skipped' : verdict}` }

@@ -17,6 +17,10 @@ export const buildEnvironment = {
   ARTIFACT_LIMIT: v.optional(wholeNumber({ min: 1, max: 10_000_000 }), '1024'),
   /** MiB of a run's output that are kept; of longer output its beginning and its end. */
   LOG_LIMIT: v.optional(wholeNumber({ min: 2, max: 10_000_000 }), '1024'),
+  /** `auto`: a failure is compared with the parent before anybody is mailed; script chunks mail at once. `never`: every failure mails, at once. */
+  BLAME: v.optional(v.picklist(['auto', 'never']), 'auto'),
+  /** `1`: a failed run is tried once more before it is blamed. */
+  BLAME_RETRY: v.optional(v.picklist(['0', '1']), '1'),
   /** For private clones over https; handed to git by GIT_ASKPASS. */
   CLONE_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, 'expected a token without blanks'))),
   /** The address under which people reach this Quern's pages. */

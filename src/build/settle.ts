@@ -9,6 +9,7 @@ import { ownPipeline, ownPipelines, settlePlan, type Choice, type PlanSettings }
 import { cloneUrlOf } from '../plan/clone-url.ts'
 import { openDisclosure } from './disclose.ts'
 import type { Evaluate } from './evaluate-pipeline.ts'
+import { originOf } from './origin.ts'
 import type { Workshop } from './workshop.ts'
 
 export interface SettlerSettings {
@@ -31,7 +32,7 @@ export interface SettlerSettings {
 }
 
 /** Where an untrusted run finds a read-only mirror of its repository, in place of the server that it may not reach. */
-const mirrorInside = '/quern/repository.git'
+export const mirrorInside = '/quern/repository.git'
 
 /**
  * Opens the first step of a build: choose the pipeline, fetch what it needs to know of the commit, settle the plan.
@@ -43,21 +44,30 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
     const named = settings.choose(request)
     const mirror = settings.mirror ?? (wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined)
     const chosen = (await ownChoice(named, request, mirror)) ?? named
-    const known = mirror === undefined ? request : withWordsOf(await mirror.readCommit(request.commit_id), request)
-    if (request.pull_request !== undefined && asksToSkip(known.message ?? '')) return { ignored: 'the commit says [skip ci]' }
+    const commit = mirror && (await mirror.readCommit(request.commit_id))
+    const known = commit === undefined ? request : withWordsOf(commit, request)
+    const reason = await leftOut(known, chosen, mirror)
+    if (reason !== undefined) return { ignored: reason }
     const changedFiles = mirror && (await filesChanged(mirror, known))
     const checkOut = mirror && ((directory: string) => checkOutFrom(mirror, known, { directory, settings, signal }))
     const evaluate: PlanSettings['evaluate'] = checkOut && ((path, repo) => settings.evaluate({ path, repo, request: known, checkOut }, signal))
     const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles, evaluate })
     if ('ignored' in planned) return planned
     const disclose = openDisclosure(settings, { request: known, plan: planned, mirror })
-    if (mirror === undefined || checkOut === undefined) return { plan: planned, request: known, disclose }
-    return { disclose, plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror), request: known, checkOut }
+    if (mirror === undefined || commit === undefined || checkOut === undefined) return { plan: planned, request: known, disclose }
+    return { disclose, plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror), request: known, origin: originOf(mirror, known, commit), checkOut }
   }
 }
 
 function wantsMirror(request: Request, { pipeline, unlessOwn = false }: Choice): boolean {
   return namesCommit(request) && (pipeline !== 'chunks' || unlessOwn || !isTrusted(request))
+}
+
+/** A commit that is built for the sake of another one is built whatever it says of itself, where it has that pipeline. */
+async function leftOut({ blame, pull_request: pull, commit_id: commit, message = '' }: Request, { pipeline }: Choice, mirror: Mirror | undefined): Promise<string | undefined> {
+  if (blame === undefined) return pull !== undefined && asksToSkip(message) ? 'the commit says [skip ci]' : undefined
+  const path = /^file:(.+)$/.exec(pipeline)?.[1]
+  return path !== undefined && (await mirror?.readFile(commit, path)) === undefined ? `the commit has no ${path}` : undefined
 }
 
 /** The commit's own pipeline, where it has one and nothing else was named. */

@@ -11,7 +11,7 @@ const interval = 1000
  * say `supersede`: others, like those that publish each commit, are worth finishing.
  */
 export async function whileNewest<T>({ workshop, claim, stop }: Attempt, plan: Plan, work: () => Promise<T>): Promise<T> {
-  if (plan.supersede !== true) return work()
+  if (plan.supersede !== true || claim.request.blame !== undefined) return work()
   const look = async () => {
     const newer = newerThan(claim, await workshop.queue.list())
     if (newer !== undefined) stop.cancel(`superseded by ${newer.entry}: ${newer.request?.commit_id} of the same ref`)
@@ -28,7 +28,7 @@ export async function whileNewest<T>({ workshop, claim, stop }: Attempt, plan: P
 /** The newest entry that asks for the same: an untrusted one supersedes only its like. */
 function newerThan({ entry, request }: Attempt['claim'], entries: Listed[]): Listed | undefined {
   return entries
-    .filter((other) => other.state !== 'bad' && other.entry > entry && other.request !== undefined && sameTarget(other.request, request))
+    .filter((other) => other.state !== 'bad' && other.entry > entry && other.request !== undefined && other.request.blame === undefined && sameTarget(other.request, request))
     .at(-1)
 }
 

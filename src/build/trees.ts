@@ -11,6 +11,10 @@ export interface Trees {
   prepare(run: PlannedRun): Promise<Place>
   /** Removes what no later run wants. */
   leave(run: PlannedRun): Promise<void>
+  /** A run that repeats another one, in a directory of its own. */
+  add(run: PlannedRun, original: string): void
+  /** From now on, who takes over the tree of the one run takes that of the other. */
+  standIn(name: string, other: string): void
   removeAll(): Promise<void>
 }
 
@@ -21,6 +25,8 @@ export interface Place extends Workspace {
 }
 
 export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): Trees {
+  const runs = [...plan.runs]
+  const standIns = new Map<string, string>()
   const inherited = new Set(plan.runs.flatMap(({ workspace }) => (typeof workspace === 'object' ? [workspace.from] : [])))
   const places = new Map<string, Place>()
   const makePlace = async (run: PlannedRun): Promise<Place> => {
@@ -38,7 +44,7 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
         return place
       }
       // The first run of a chain of workspaces owns the tree.
-      const place = places.get(ownerOf(run.name, plan.runs))
+      const place = places.get(ownerOf(run.name, runs, standIns))
       if (place === undefined) throw new Error(`the tree of ${run.workspace.from}, which this run takes over, was never made`)
       await renew([place.temporary, place.archive])
       return place
@@ -49,6 +55,11 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
       places.delete(name)
       await workshop.workspaces.give(place, { again: executor === 'shell' })
     },
+    add(run, original) {
+      runs.push(run)
+      if (inherited.has(original)) inherited.add(run.name)
+    },
+    standIn: (name, other) => void standIns.set(name, other),
     removeAll: async () => {
       for (const place of places.values()) await workshop.workspaces.give(place)
       places.clear()
@@ -65,7 +76,8 @@ async function renew(directories: string[]): Promise<void> {
 }
 
 /** The run whose tree a run works in: itself, or the one at the start of its chain of workspaces. */
-export function ownerOf(name: string, runs: PlannedRun[]): string {
+export function ownerOf(name: string, runs: PlannedRun[], standIns: ReadonlyMap<string, string> = new Map()): string {
   const run = runs.find((other) => other.name === name)
-  return run !== undefined && typeof run.workspace === 'object' ? ownerOf(run.workspace.from, runs) : name
+  if (run === undefined || typeof run.workspace !== 'object') return name
+  return ownerOf(standIns.get(run.workspace.from) ?? run.workspace.from, runs, standIns)
 }

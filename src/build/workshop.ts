@@ -7,7 +7,9 @@ import type { Request } from '../model/request.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
+import type { Origin } from './origin.ts'
 import type { Turns } from './turns.ts'
+import type { Verdicts } from './verdicts.ts'
 import type { Workspaces } from './workspaces.ts'
 
 /** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
@@ -31,6 +33,11 @@ export interface Workshop {
   /** The environment that every run starts with (law 9). */
   world: Record<string, string>
   limits: Omit<Limits, 'timeout'>
+  /** What the programs that a run works with are known by; undefined where that cannot be told yet. */
+  toolchain: (run: Pick<PlannedRun, 'executor' | 'image'>) => Promise<string | undefined>
+  /** Verdicts of trees that were tested before. */
+  verdicts: Verdicts
+  blame: BlameRules
   /** Bytes of a console.log that are kept. */
   logLimit: number
   /** Bytes of artifacts that are kept of one run. */
@@ -50,11 +57,21 @@ export interface Workshop {
   }
 }
 
+/** How failures get their class (law 10). */
+export interface BlameRules {
+  /** False: every failure mails, at once. */
+  compare: boolean
+  /** Whether a failed run is tried once more. */
+  retry: boolean
+}
+
 /** A request that is settled: what is to be run, and where its trees come from. */
 export interface Settled {
   plan: Plan
   /** The request with what only its commit could tell, like the people of a pull request. */
   request: Request
+  /** Absent where nothing is known of a commit: its failures are not compared then, and no verdict is reused. */
+  origin?: Origin
   /** Makes a fresh work tree at the commit in a directory that does not exist; returns what a job must see besides it. Absent where no run of the plan wants one. */
   checkOut?: (directory: string) => Promise<Mount[]>
   /** What a run gets to know that nothing may record. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { openTurns } from '../build/turns.ts'
+import { openVerdicts } from '../build/verdicts.ts'
 import { openWorkspaces } from '../build/workspaces.ts'
 import { worldOf, homeId } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
@@ -17,6 +18,7 @@ import { requireHome } from './open-home.ts'
 import { patchworkChecks } from './open-patchwork.ts'
 import { openReporters } from './open-reporters.ts'
 import { networkMaker, openExecutors } from './open-executors.ts'
+import { openToolchains } from './open-toolchains.ts'
 import { openSettlerOf } from './open-settler.ts'
 import { pipelineFor } from './plan-settings.ts'
 
@@ -29,12 +31,14 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'build.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
   const executor = openExecutors(config)
+  const records = openRecords(home)
+  const world = worldOf(config.environment, settings.BUILD_ENV)
   return {
     home,
     homeId: homeId(home),
     threads,
     queue: openDirectoryQueue(home, { ledger, log }),
-    records: openRecords(home),
+    records,
     ledger,
     log,
     pipelineOf: (request) => pipelineFor(config, request).directory,
@@ -43,7 +47,10 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     workspaces: openWorkspaces(home),
     executor,
     makeNetwork: networkMaker(config),
-    world: worldOf(config.environment, settings.BUILD_ENV),
+    world,
+    toolchain: openToolchains(config, world),
+    verdicts: openVerdicts(home, records),
+    blame: { compare: settings.BLAME === 'auto', retry: settings.BLAME_RETRY === '1' },
     limits,
     logLimit: settings.LOG_LIMIT * 1024 ** 2,
     artifactLimit: settings.ARTIFACT_LIMIT * 1024 ** 2,

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { heldBuilds } from '../build/hold.ts'
+import { pruneVerdicts } from '../build/verdicts.ts'
 import { takeLock } from '../disk/lock.ts'
 import { pruneLedger } from '../ledger/prune-ledger.ts'
 import { buildName } from '../model/build.ts'
@@ -32,6 +34,7 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   const removed = pruneRecords(config.home, { rulesOf: await openRules(config), inUse: await buildsInUse(config.home), now, dryRun })
   const before = now - remembered * 24 * 60 * 60 * 1000
   const forgotten = pruneDecided(config.home, { before, dryRun })
+  pruneVerdicts(config.home, { before, dryRun })
   pruneLedger(join(config.home, 'ledger'), { before, dryRun })
   if (!dryRun && removed.length > 0) renewIndex(config.home)
   if (json) printJson(removed)
@@ -49,7 +52,7 @@ async function openRules({ home, structure: { retention } }: QuernConfig): Promi
 /** A claimed entry may have a decided build that is not handed over yet; a report that waits reads its attachments there. */
 async function buildsInUse(home: string): Promise<Set<string>> {
   const entries = await openHome().queue.list()
-  return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...waitingReports(home).map(({ build }) => build)])
+  return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...waitingReports(home).map(({ build }) => build), ...heldBuilds(home).map(buildName)])
 }
 
 /** A builder appends to the index, so it is made anew only while none is at work; lines of removed builds do no harm until then. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
-import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
+import { holdOf } from '../build/hold.ts'
+import { buildName, type Blame, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
 import type { Request } from '../model/request.ts'
 import type { Status } from '../model/verdict.ts'
 import { listRuns, type ListedRun } from '../record/list-runs.ts'
@@ -20,6 +21,7 @@ interface Options {
 }
 
 interface Shown {
+  home: string
   build: BuildId
   directory: string
   status: Status
@@ -45,8 +47,12 @@ export function define(command: Command): void {
 async function show(words: string, { log, run, json }: Options): Promise<void> {
   const shown = look(openHome(), words, run)
   if (log) for (const { console } of shown.runs) await printConsole(console)
-  else if (json) printJson({ ...shown, build: buildName(shown.build) })
+  else if (json) printJson(asJson(shown))
   else tell(shown)
+}
+
+function asJson({ build, directory, status, request, result, runs }: Shown) {
+  return { build: buildName(build), directory, status, request, result, runs }
 }
 
 function look(home: Home, words: string, wanted: string | undefined): Shown {
@@ -56,7 +62,7 @@ function look(home: Home, words: string, wanted: string | undefined): Shown {
   const runs = listRuns(directory, result?.runs)
   const chosen = runs.filter(({ name }) => wanted === undefined || name === wanted)
   if (wanted !== undefined && chosen.length === 0) throw new UserError(`build ${buildName(build)} has no run "${wanted}": expected one of ${runs.map(({ name }) => name).join(', ')}`)
-  return { build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, runs: chosen }
+  return { home: home.home, build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, runs: chosen }
 }
 
 function tell(shown: Shown): void {
@@ -66,7 +72,7 @@ function tell(shown: Shown): void {
     printLine('')
     const results = new Map(result?.runs.map((run) => [run.name, run]))
     printTable(
-      runs.map(({ name, status }) => [name, statusCell(status), took(results.get(name) ?? {}), results.get(name)?.reason ?? '']),
+      runs.map(({ name, status }) => [name, statusCell(status), took(results.get(name) ?? {}), noteOn(results.get(name))]),
       '  ',
     )
   }
@@ -76,11 +82,25 @@ function tell(shown: Shown): void {
   else printLine(`\n${readIfThere(join(directory, 'summary.log'))?.trimEnd() ?? ''}`)
 }
 
-function facts({ build, status, request, result }: Shown): [string, string][] {
+function noteOn({ reason, reused, blame }: Partial<RunResult> = {}): string {
+  return [reason, reused && `verdict taken from ${reused}`, blameWords(blame)].filter((words) => words !== undefined).join('; ')
+}
+
+function blameWords(blame: Blame | undefined): string | undefined {
+  return blame && `${blame.class}: ${blame.reason}`
+}
+
+function heldWords(home: string, build: BuildId): string | undefined {
+  const hold = holdOf(home, build)
+  return hold && `not known yet: ${hold.awaits?.commit.slice(0, 10) ?? hold.parent.slice(0, 10)} is built first, from queue/low`
+}
+
+function facts({ home, build, status, request, result }: Shown): [string, string][] {
   const pairs: [string, string | undefined][] = [
     ['build', buildName(build)],
     ['status', status],
     ['because', result?.reason],
+    ['blame', result && (blameWords(result.blame) ?? heldWords(home, build))],
     ['exit code', result?.runs.find(({ verdict }) => verdict === result.verdict)?.code?.toString()],
     ['repository', request.full_name ?? request.repository],
     ['ref', request.ref],

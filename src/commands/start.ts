@@ -18,6 +18,7 @@ interface StartOptions {
   ref?: string
   commit?: string
   cloneUrl?: string
+  fresh?: boolean
   json?: boolean
 }
 
@@ -29,6 +30,7 @@ export function define(command: Command): void {
     .option('--ref <ref>', 'like refs/heads/main')
     .option('--commit <sha>', 'the full id')
     .option('--clone-url <url>', 'where the repository is, if not below CLONE_BASE')
+    .option('--fresh', 'take no verdict from earlier builds of the same tree')
     .option('--json', 'print {"entry", "runs"} as JSON')
     .addHelpText(
       'after',
@@ -43,7 +45,8 @@ async function start(name: string, options: StartOptions): Promise<void> {
   const runs: RunChoice[] = options.run.map(readRunChoice)
   const settings = planSettings(config)
   const job = await readJobDefinition(settings.definitions, name)
-  const request = requestForJob({ job, runs, person: userName(), source: 'command', commit: commitOf(options) })
+  const asked = requestForJob({ job, runs, person: userName(), source: 'command', commit: commitOf(options) })
+  const request = options.fresh ? { ...asked, fresh: true } : asked
   const planned = await settlePlan(request, pipelineFor(config, request), settings)
   if ('ignored' in planned) throw new UserError(planned.ignored)
   const { entry } = await home.queue.enqueue(request)

@@ -1,10 +1,27 @@
-import type { Verdict } from './verdict.ts'
+import { worst, type Verdict } from './verdict.ts'
 
 /** Names a build: its record's directory under builds/, and its number there. */
 export interface BuildId {
   /** Directory name: `<owner>~<repo>` for chunks and a repository's own pipeline, the job's name for a job definition. */
   pipeline: string
   number: number
+}
+
+/**
+ * Whose a failure is (law 10). `new`: red here, green on the parent; `parent`: the parent is red in the same run, too;
+ * `flaky`: red, then green on the same tree; `infra`: ours; `not-applied`: the patch does not apply.
+ */
+export type BlameClass = 'new' | 'parent' | 'flaky' | 'infra' | 'not-applied'
+
+/** The one class of a failure, and what it follows from. */
+export interface Blame {
+  class: BlameClass
+  /** A sentence. */
+  reason: string
+  /** The first bad commit and its author, where it is another one than the build's. */
+  commit?: string
+  author_name?: string
+  author_email?: string
 }
 
 /** How a run ended; kept in the result of its build. */
@@ -21,6 +38,12 @@ export interface RunResult {
   /** ISO 8601, UTC. */
   started?: string
   ended?: string
+  /** The build of which it was taken, `<pipeline>/<number>`: it was not executed again. */
+  reused?: string
+  /** The run that it repeats. */
+  repeats?: string
+  /** Absent where it did not fail, where failures are not compared, and as long as its class is not known. */
+  blame?: Blame
 }
 
 /** How a build ended. Stored as result.json beside the status, and as a line of builds/index.jsonl. */
@@ -37,6 +60,18 @@ export interface BuildResult extends BuildId {
   started: string
   ended: string
   runs: RunResult[]
+  /** The class that decides who is told: of several failures `new` before `infra`, these before the others. */
+  blame?: Blame
+}
+
+/** Whether runs that need it may go on: it passed, at once or when it was tried once more. */
+export function isGreen({ verdict, blame }: RunResult): boolean {
+  return verdict === 'passed' || blame?.class === 'flaky'
+}
+
+/** How a build with these runs ended: as the gravest of those whose verdict holds. */
+export function verdictOf(runs: RunResult[]): Verdict {
+  return worst(runs.filter((run) => run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
 }
 
 /** `<pipeline>/<number>`, as people and URLs name a build. */

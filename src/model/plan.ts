@@ -42,6 +42,10 @@ export interface PlannedRun {
   engine?: boolean
   /** Acts on the world: never repeated, never reused, never for untrusted requests. */
   deploy?: boolean
+  /** It is told nothing of its request and build, and shares nothing with other runs but trees. */
+  closed?: boolean
+  /** Whether its verdict may be taken from an earlier build of the same tree; undefined where nobody says: see docs/blame.md. */
+  reuse?: boolean
   /** At most one run of a group at a time, over all builds. */
   group?: string
 }

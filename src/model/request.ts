@@ -104,6 +104,10 @@ const requestSchema = v.pipe(
     received: v.optional(v.string()),
     /** The build that this one repeats, as `<pipeline>/<number>`. */
     retry_of: v.optional(v.string()),
+    /** Takes no verdict from an earlier build. */
+    fresh: v.optional(v.boolean()),
+    /** The commit is built only to tell whose a failure of another build is: these runs of it and what they need. */
+    blame: v.optional(v.object({ for: v.string(), runs: v.array(v.string()) })),
   }),
   v.check((request) => request.source === undefined || request.trusted !== undefined, 'an entry that names its "source" must state "trusted": true or false'),
 )

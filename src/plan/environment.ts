@@ -2,6 +2,9 @@ import type { Request } from '../model/request.ts'
 import { branchOf, namesCommit } from '../model/request.ts'
 import { cloneUrlOf, type CloneSettings } from './clone-url.ts'
 
+/** The names of what a run learns about its request; a job definition cannot define them. */
+export const requestVariables = ['REPOSITORY', 'REF', 'COMMIT_ID', 'COMMITTER_NAME', 'COMMITTER_EMAIL', 'BRANCH', 'CLONE_URL', 'FULL_NAME', 'TAG', 'BEFORE', 'MESSAGE', 'AUTHOR_NAME', 'AUTHOR_EMAIL', 'PULL_REQUEST', 'BASE_REF', 'BASE_COMMIT'] as const
+
 const always = { CI: 'true', QUERN: 'true' }
 
 /**
@@ -12,8 +15,7 @@ const always = { CI: 'true', QUERN: 'true' }
  */
 export function requestEnvironment(request: Request, clone: CloneSettings): Record<string, string> {
   if (!namesCommit(request)) return always
-  return {
-    ...always,
+  const values: Record<(typeof requestVariables)[number], string | undefined> = {
     REPOSITORY: request.repository,
     REF: request.ref,
     COMMIT_ID: request.commit_id,
@@ -21,18 +23,17 @@ export function requestEnvironment(request: Request, clone: CloneSettings): Reco
     COMMITTER_EMAIL: request.committer_email,
     BRANCH: branchOf(request),
     CLONE_URL: cloneUrlOf(request, clone),
-    ...present({
-      FULL_NAME: request.full_name,
-      TAG: /^refs\/tags\/(.+)$/.exec(request.ref)?.[1],
-      BEFORE: request.before,
-      MESSAGE: request.message,
-      AUTHOR_NAME: request.author_name,
-      AUTHOR_EMAIL: request.author_email,
-      PULL_REQUEST: request.pull_request?.number.toString(),
-      BASE_REF: request.pull_request?.base_ref,
-      BASE_COMMIT: request.pull_request?.base_commit,
-    }),
+    FULL_NAME: request.full_name,
+    TAG: /^refs\/tags\/(.+)$/.exec(request.ref)?.[1],
+    BEFORE: request.before,
+    MESSAGE: request.message,
+    AUTHOR_NAME: request.author_name,
+    AUTHOR_EMAIL: request.author_email,
+    PULL_REQUEST: request.pull_request?.number.toString(),
+    BASE_REF: request.pull_request?.base_ref,
+    BASE_COMMIT: request.pull_request?.base_commit,
   }
+  return { ...always, ...present(values) }
 }
 
 function present(values: Record<string, string | undefined>): Record<string, string> {

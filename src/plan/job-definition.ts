@@ -115,6 +115,7 @@ export const jobDefinitionSchema = v.pipe(
     mounts: v.optional(v.array(mount), []),
     engine: v.optional(v.pipe(v.boolean(), v.description('The script may drive podman or docker, where quern.yaml grants it.')), false),
     deploy: v.optional(v.pipe(v.boolean(), v.description('It acts on the world: it is never repeated and never runs for untrusted requests.')), false),
+    reuse: v.optional(v.pipe(v.boolean(), v.description('Whether its verdict on a tree is taken again where the same tree is asked for; without a word where it has no network and no secrets, and its script names no value of the request.'))),
     concurrency: v.optional(v.pipe(nameSchema, v.description('Only one run of this group executes at a time; $BRANCH and other variables of the run are replaced.'))),
     supersede: v.optional(v.pipe(v.boolean(), v.description('A newer request for the same ref cancels older builds.')), false),
   }),

@@ -88,6 +88,7 @@ function settleRun({ name, job, container, params, needs, workspace }: LinkedRun
     ...(definition.mounts.length > 0 && { mounts: mountsOf(definition, request) }),
     ...(definition.engine && { engine: true }),
     ...(definition.deploy && { deploy: true }),
+    ...(definition.reuse !== undefined && { reuse: definition.reuse }),
     ...(definition.concurrency !== undefined && { group: expandGroup(definition.concurrency, env) }),
   }
 }

@@ -57,6 +57,11 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
   }
 }
 
+/** Adds to the result of a decided build what was found out about it since; once it returns it survives a power cut. */
+export function amendResult(directory: string, result: BuildResult): void {
+  writeAtomically(join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`, { durable: true })
+}
+
 function openRunRecord(directory: string, run: Startable): RunRecord {
   mkdirSync(directory, { recursive: true })
   if (Object.keys(run.params).length > 0) writeJson(join(directory, 'params'), run.params)

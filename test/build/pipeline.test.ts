@@ -28,7 +28,8 @@ export default pipeline({ env: { WHO: 'miller' } }, (p) => {
     runs: [
       { name: 'grind', verdict: 'passed' },
       { name: 'weigh', verdict: 'passed' },
-      { name: 'fail', verdict: 'failed', code: 3 },
+      { name: 'fail', verdict: 'failed', code: 3, blame: { class: 'new', reason: 'the commit has no parent' } },
+      { name: 'fail~2', verdict: 'failed', repeats: 'fail' },
       { name: 'never', verdict: 'skipped', reason: 'it needs fail, which failed' },
     ],
   })

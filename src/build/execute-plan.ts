@@ -1,0 +1,66 @@
+import type { RunResult } from '../model/build.ts'
+import type { Plan, PlannedRun } from '../model/plan.ts'
+import { isTrusted } from '../model/request.ts'
+import type { Attempt } from './attempt.ts'
+import { executeRun } from './execute-run.ts'
+import { reusableRuns } from './reusable.ts'
+import { openServiceNetwork } from './service-network.ts'
+import { openSharedDirectory } from './shared-directory.ts'
+import { schedule } from './schedule.ts'
+import { isRed, openTries } from './second-try.ts'
+import { sparedRuns, takeVerdict } from './take-verdict.ts'
+import { openTrees } from './trees.ts'
+import { verdictKeys } from './verdict-key.ts'
+import type { Settled } from './workshop.ts'
+
+/** Executes the runs of a plan, what needs others after these; what was tested before on the same tree is not tested again. Resolves with the plan's runs, each followed by its repetitions. */
+export async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
+  const trees = openTrees(attempt, settled)
+  const shared = openSharedDirectory(attempt, settled.plan)
+  const network = openServiceNetwork(attempt, settled)
+  const surroundings = { trees, settled, shared, network }
+  try {
+    const reuse = await openReuse(attempt, settled)
+    const tries = openTries(attempt, surroundings)
+    const retry = attempt.workshop.blame.compare && attempt.workshop.blame.retry && settled.origin !== undefined && settled.plan.pipeline !== 'chunks'
+    const runs = await schedule(settled.plan.runs, async (run, service) => {
+      const result = reuse.taken(run) ?? (await (retry && service === undefined ? tries.execute(run) : executeRun(attempt, run, { ...surroundings, service })))
+      await reuse.keep(run, result)
+      return result
+    })
+    return runs.flatMap((run) => [run, ...tries.repeated.filter(({ repeats }) => repeats === run.name)])
+  } finally {
+    await trees.removeAll()
+    await shared.remove()
+    await network.remove()
+  }
+}
+
+interface Reuse {
+  /** The run's result, where a stored verdict spares it. */
+  taken(run: PlannedRun): RunResult | undefined
+  /** Stores a verdict for later builds of the same tree. */
+  keep(run: PlannedRun, result: RunResult): Promise<void>
+}
+
+async function openReuse(attempt: Attempt, { plan, request, origin }: Settled): Promise<Reuse> {
+  const { workshop, claim } = attempt
+  const reusable = origin === undefined ? new Set<string>() : reusableRuns(plan)
+  if (origin === undefined || reusable.size === 0) return { taken: () => undefined, keep: async () => undefined }
+  const keysOf = (part: Plan) => verdictKeys(part, { ...workshop, tree: origin.tree, trusted: isTrusted(request) })
+  let keys = await keysOf(plan)
+  const asked = request.blame === undefined ? 'request' : 'parent'
+  const spared = request.fresh ? new Map<string, never>() : sparedRuns(plan, { keys, reusable, verdicts: workshop.verdicts, asked })
+  return {
+    taken: (run) => (spared.has(run.name) ? takeVerdict(attempt, run, spared.get(run.name)!) : undefined),
+    async keep(run, result) {
+      if (!reusable.has(run.name) || result.reused !== undefined || result.blame !== undefined || !(result.verdict === 'passed' || isRed(result))) return
+      // An image that was fetched for the run is known by its digest only now.
+      if (!keys.has(run.name)) keys = await keysOf(plan)
+      const key = keys.get(run.name)
+      const { verdict, code, signal, reason, note } = result
+      if (key === undefined || verdict === 'skipped') return
+      workshop.verdicts.keep(key, { verdict: verdict as 'passed', code, signal, reason, note, build: `${claim.build.pipeline}/${claim.build.number}`, entry: claim.entry, run: run.name })
+    },
+  }
+}
