@@ -44,7 +44,7 @@ async function makeKey(run: PlannedRun, { tree, trusted, world, limits, toolchai
 }
 
 /** JSON in which equal values are equal texts, whatever the order of their keys. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1))) : part,
   )

@@ -58,7 +58,7 @@ export interface Workshop {
 }
 
 /** How failures get their class (law 10). */
-export interface BlameRules {
+interface BlameRules {
   /** False: every failure mails, at once. */
   compare: boolean
   /** Whether a failed run is tried once more. */

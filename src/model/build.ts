@@ -11,7 +11,7 @@ export interface BuildId {
  * Whose a failure is (law 10). `new`: red here, green on the parent; `parent`: the parent is red in the same run, too;
  * `flaky`: red, then green on the same tree; `infra`: ours; `not-applied`: the patch does not apply.
  */
-export type BlameClass = 'new' | 'parent' | 'flaky' | 'infra' | 'not-applied'
+type BlameClass = 'new' | 'parent' | 'flaky' | 'infra' | 'not-applied'
 
 /** The one class of a failure, and what it follows from. */
 export interface Blame {
