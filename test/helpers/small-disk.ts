@@ -17,3 +17,5 @@ function mount(...options: string[]): void {
   const { status, stderr } = spawnSync('mount', options, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`mount ${options.join(' ')}: ${stderr}`)
 }
+
+if (!canMount) console.warn('skipped: tests that mount a disk of their own, or hide a program, need root')

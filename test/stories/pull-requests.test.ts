@@ -67,6 +67,22 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
     expect(server.list('builds/Codertocat~Hello-World')).toEqual(['1'])
   })
 
+  test.skipIf(process.getuid?.() === 0 && !isInstalled('slirp4netns', 'apt-get install slirp4netns'))("that this server grants the network has one, which does not reach this host's loopback", async () => {
+    const smtp = await smtpListener()
+    const server = await aServer({
+      shipped: true,
+      chunks: { build_packages: 'grep -v -e lo: -e "|" /proc/net/dev\nfor address in 127.0.0.1 10.0.2.2; do\n  ! (exec 3<>"/dev/tcp/$address/$QUERN_TEST_PORT") || echo "REACHED the mail server by $address"\ndone\n' },
+      settings: { BUILD_ENV: 'QUERN_TEST_PORT', QUERN_TEST_PORT: String(smtp.port) },
+    })
+    server.write({ 'quern.yaml': 'grants: {untrusted_network: ["Codertocat/*"]}\n' })
+    const { body } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
+    const receiver = await server.serve()
+    await receiver.deliver(body, { event: 'pull_request' })
+    expect(await server.ended(build)).toBe('PASSED')
+    expect(server.console(build)).not.toMatch(/^REACHED/m)
+    expect(smtp.connections()).toBe(0)
+  })
+
   test("gets a job definition's script and no more: no shell of this host, no secret, no network, nobody mailed", async () => {
     const smtp = await smtpListener()
     const server = await aServer({ settings: { SMTP_URL: smtp.url } })
