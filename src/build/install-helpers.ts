@@ -31,7 +31,7 @@ const patience = 10 * 60 * 1000
 /** Bytes of package.json and of its lock file. */
 const largest = 10 * 1024 * 1024
 
-const npm = 'npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --cache "$TMPDIR/npm"\n'
+const npm = 'npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=3000 --cache "$TMPDIR/npm"\n'
 
 /**
  * Puts the packages beside a pipeline file that the package.json there names: installed as its lock file says, in
@@ -85,7 +85,7 @@ async function install({ manifest, lock }: { manifest: string; lock: string }, t
 }
 
 function whyNot(path: string, { verdict, code, reason }: Ending, printed: string): Error {
-  const words = printed.trim().split('\n').slice(-5).join('; ').slice(0, 500)
+  const words = printed.split('\n').filter((line) => line.trim() !== '' && !/^npm notice|complete log of this run/.test(line)).slice(0, 5).join('; ').slice(0, 500)
   const message = `installing the packages of ${path}: ${reason ?? (verdict === 'failed' ? `npm ended with exit code ${code}` : verdict)}${words === '' ? '' : ` (${words})`}`
   const ours = verdict !== 'failed' || /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|E50\d|npm: (?:command )?not found/.test(printed)
   return ours ? new PlanError(message) : new PipelineError(message, printed)

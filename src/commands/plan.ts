@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { readableLine } from '../model/readable.ts'
 import type { Plan, PlannedRun } from '../model/plan.ts'
@@ -8,6 +10,8 @@ import type { Planned } from '../plan/planned.ts'
 import { readDelivery } from '../webhook/github.ts'
 import { describeLocalPush } from '../webhook/local-push.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
+import { openExecutors } from './open-executors.ts'
+import { openSettlerOf } from './open-settler.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 import { paint, printJson, printLine, printTable } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -26,7 +30,7 @@ export function define(command: Command): void {
     .option('--json', 'print the plan as it would be kept in plan.json')
     .addHelpText(
       'after',
-      '\nShows what would be built and why this pipeline was chosen. Nothing is run, fetched or queued; "paths" filters are not applied, since what changed is known after the fetch.\n\nExamples:\n  quern plan ~/src/app\n  quern plan --request queue/1700000000.000000-ab12.json --scripts',
+      '\nShows what would be built and why this pipeline was chosen. No job is run and nothing is queued. Where the commit may have a\npipeline file, it is fetched and the file evaluated, as a build would; else nothing is fetched, and "paths" filters are not applied.\n\nExamples:\n  quern plan ~/src/app\n  quern plan --request queue/1700000000.000000-ab12.json --scripts',
     )
     .action(plan)
 }
@@ -35,9 +39,22 @@ async function plan(directory: string, { request: file, scripts, json }: PlanOpt
   const config = await openConfig()
   const request = file === undefined ? await requestFromRepository(directory, config) : requestFromFile(file)
   const choice = pipelineFor(config, request)
-  const planned = await settlePlan(request, choice, planSettings(config))
+  const ofCommit = choice.unlessOwn === true || choice.pipeline.startsWith('file:')
+  const planned = ofCommit ? await settleFromCommit(config, request) : await settlePlan(request, choice, planSettings(config))
   if (json) printJson(planned)
   else tell(request, { choice, planned, scripts: scripts === true })
+}
+
+/** Fetches the commit and evaluates its pipeline file, in a directory that is removed: who looks need not be the builder's user. */
+async function settleFromCommit(config: QuernConfig, request: Request): Promise<Planned> {
+  const home = mkdtempSync(join(tmpdir(), 'quern-plan-'))
+  try {
+    const elsewhere = { ...config, home }
+    const settled = await openSettlerOf(elsewhere, openExecutors(elsewhere))(request, new AbortController().signal)
+    return 'ignored' in settled ? settled : settled.plan
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
 }
 
 function requestFromFile(file: string): Request {
@@ -73,8 +90,8 @@ async function requestFromRepository(directory: string, { environment }: QuernCo
 function tell(request: Request, { choice, planned, scripts }: { choice: Choice; planned: Planned; scripts: boolean }): void {
   printTable([
     ['Request', `${namesCommit(request) ? `${request.full_name ?? request.repository} ${request.ref} ${request.commit_id}` : 'of no repository'}, ${isTrusted(request) ? 'trusted' : 'untrusted'}`],
-    ['Pipeline', choice.pipeline],
-    ['Why', choice.why],
+    ['Pipeline', 'ignored' in planned ? choice.pipeline : planned.pipeline],
+    ['Why', 'ignored' in planned ? choice.why : planned.why],
     ['Records', `builds/${choice.directory}`],
   ])
   if ('ignored' in planned) return printLine(`\n${paint('yellow', 'ignored')}: ${readableLine(planned.ignored)}`)

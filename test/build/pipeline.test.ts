@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { aPipelineHome } from '../helpers/a-pipeline-home.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
+import { runQuern } from '../helpers/run-quern.ts'
 
 const sandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
 
@@ -125,4 +126,14 @@ test.skipIf(process.getuid?.() !== 0)('where there is no bubblewrap the build is
   expect(result('app/1')).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/bubblewrap is not installed here.*apt-get install bubblewrap.*PIPELINE_EXECUTOR="shell"/) })
   await build({ PIPELINE_EXECUTOR: 'shell' })
   expect(result('app/2')).toMatchObject({ verdict: 'passed' })
+})
+
+test.skipIf(!sandbox)('quern plan shows what a commit’s own pipeline would run, and leaves nothing behind', async () => {
+  const { repo, home, list } = aPipelineHome()
+  repo.commit({ '.quern/pipeline.ts': `${head}export default pipeline((p) => { p.job('grind ' + p.repo.branch, 'true') })` })
+  const { stdout, stderr } = await runQuern(home, ['plan', repo.path])
+  expect(stderr).toBe('')
+  expect(stdout).toMatch(/^Pipeline +file:\.quern\/pipeline\.ts\nWhy +the commit has a \.quern\/pipeline\.ts, and quern\.yaml names no other pipeline$/m)
+  expect(stdout).toContain('grind main')
+  expect(list('cache')).toEqual([])
 })

@@ -137,7 +137,7 @@ describe('quern plan', () => {
     ['missing.json', /reading the request: ENOENT/],
     ['torn.json', /torn\.json: expected a request as JSON/],
     ['wrong.json', /repository: .*; ref: /],
-    ['pipeline.json', /no pipeline "make".*: expected "chunks" or "job:<name>"/],
+    ['pipeline.json', /no pipeline "make".*: expected "chunks", "job:<name>" or "file:<path>"/],
     ['nowhere.json', /CLONE_BASE is not set/],
   ])('%s is refused', async (file, message) => {
     const five = { repository: 'mill', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '', committer_email: '' }
