@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { removeTree, workDirectory } from './work-directory.ts'
@@ -43,6 +43,7 @@ export function openWorkspaces(home: string): Workspaces {
     },
     async clear() {
       unused.length = 0
+      closeToOthers(workDirectory(home))
       const left = (orMissing(() => readdirSync(workDirectory(home))) ?? []).map((name) => join(workDirectory(home), name))
       const removals = await Promise.allSettled(left.map(removeTree))
       return removals.flatMap((removal) => (removal.status === 'rejected' ? [removal.reason as Error] : []))
@@ -54,6 +55,12 @@ export function openWorkspaces(home: string): Workspaces {
     const path = join(workDirectory(home), String(++made))
     return existsSync(path) ? nextPath() : path
   }
+}
+
+/** Of an ordinary user's builder even an isolated run can leave a program there that is executed with the builder's rights. */
+function closeToOthers(directory: string): void {
+  mkdirSync(directory, { recursive: true })
+  chmodSync(directory, 0o700)
 }
 
 const directories = ['tree', 'tmp', 'archive']

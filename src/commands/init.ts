@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -28,6 +28,8 @@ function init(home: string): void {
 /** environment.sh comes last: a home that has one is whole. */
 function makeHome(home: string): void {
   try {
+    // What builds print and artifacts hold is for this user; a directory that was there has the mode that somebody chose.
+    if (!existsSync(home)) chmodSync(makeDirectory(home), 0o700)
     for (const name of homeDirectories) makeDirectory(join(home, name))
     if (!existsSync(join(home, 'quern.yaml'))) copyFileSync(join(installation(), 'examples/quern.yaml'), join(home, 'quern.yaml'))
     writeFileSync(join(home, 'environment.sh'), settingsWith(randomBytes(32).toString('hex')), { mode: 0o600, flag: 'wx' })

@@ -1,6 +1,9 @@
-import { constants, lstatSync, realpathSync, writeFileSync } from 'node:fs'
-import { copyFile, mkdir } from 'node:fs/promises'
+import { constants, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { chmod, copyFile, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import { isCode, orMissing } from '../disk/read.ts'
+import { readableLine } from '../model/readable.ts'
+import { readGlobs, type ArtifactGlobs } from './artifact-globs.ts'
 
 /** A file that a run left behind, as artifacts.json lists it. */
 export interface Artifact {
@@ -40,13 +43,26 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
   const kept = new Map<string, Artifact>()
   for (const { root, path, size } of found) {
     const name = shown(path)
-    await mkdir(dirname(join(target, name)), { recursive: true })
-    await copyFile(join(root, path), join(target, name), constants.COPYFILE_FICLONE)
+    await keep(join(root, path), join(target, name)).catch((error: unknown) => refuse(target, name, error))
     kept.set(name, { path: name, size })
   }
   const artifacts = [...kept.values()]
   writeFileSync(join(directory, 'artifacts.json'), `${JSON.stringify(artifacts, null, 2)}\n`)
   return artifacts
+}
+
+/** Of the mode that the job chose only what a record needs: never set-user-ID, for whoever could execute it. */
+async function keep(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true })
+  await copyFile(from, to, constants.COPYFILE_FICLONE)
+  await chmod(to, (lstatSync(from).mode & 0o755) | 0o644)
+}
+
+/** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours. */
+function refuse(target: string, name: string, error: unknown): never {
+  if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES'].some((code) => isCode(error, code))) throw error
+  rmSync(target, { recursive: true, force: true })
+  throw new ArtifactError(`it left ${readableLine(name).slice(0, 200)} as an artifact, which cannot be kept (${(error as NodeJS.ErrnoException).code}): unreadable, too long, or a file and a directory of one name`, { cause: error })
 }
 
 /** The run left more than it may; the message says how much. */
@@ -62,11 +78,23 @@ async function find(root: string, globs: string[]): Promise<Found[]> {
   // The job may have put a link in the place of the directory itself.
   if (globs.length === 0 || lstatSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) return []
   const { default: fastGlob } = await import('fast-glob')
-  const paths = await fastGlob(globs, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: true, suppressErrors: true, ignore: ['.git/**'] })
-  return paths.toSorted().flatMap((path) => {
-    const size = sizeWithin(root, path)
-    return size === undefined ? [] : [{ root, path, size }]
-  })
+  const { bases, names } = readGlobsOfJob(globs)
+  const below = bases.filter((base) => isReally(root, base)).map((base) => (base === '' ? '**' : `${fastGlob.escapePath(base)}/**`))
+  const found: Found[] = []
+  for await (const path of fastGlob.stream(below, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: true, suppressErrors: true, ignore: ['.git/**'] }) as AsyncIterable<string>) {
+    const size = names(path) ? sizeWithin(root, path) : undefined
+    if (size !== undefined) found.push({ root, path, size })
+    if (found.length > most) break
+  }
+  return found.toSorted((one, other) => (one.path < other.path ? -1 : 1))
+}
+
+function readGlobsOfJob(globs: string[]): ArtifactGlobs {
+  try {
+    return readGlobs(globs)
+  } catch (error) {
+    throw error instanceof RangeError ? new ArtifactError(error.message, { cause: error }) : error
+  }
 }
 
 /** The size of a regular file that lies in the directory by its real path; a glob may name a link itself, or climb out by "..". */
@@ -74,12 +102,17 @@ function sizeWithin(root: string, path: string): number | undefined {
   if (isAbsolute(path) || path.split('/').includes('..')) return undefined
   const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
   if (stats === undefined || !stats.isFile()) return undefined
-  return realpathSync(join(root, path)) === join(realpathSync(root), path) ? stats.size : undefined
+  return isReally(root, path) ? stats.size : undefined
+}
+
+/** Whether it is there, and no part of the path is a link. */
+function isReally(root: string, path: string): boolean {
+  return orMissing(() => realpathSync(join(root, path))) === join(realpathSync(root), path)
 }
 
 function checkLimits(found: Found[], limit: number): void {
   const size = found.reduce((sum, file) => sum + file.size, 0)
-  if (found.length > most) throw new ArtifactError(`it left ${found.length} files as artifacts, and at most ${most} are kept: name fewer in "artifacts", or pack them`)
+  if (found.length > most) throw new ArtifactError(`it left more than the ${most} files that are kept as artifacts: name fewer in "artifacts", or pack them`)
   if (size > limit) throw new ArtifactError(`its artifacts are ${mebibytes(size)} MiB, and at most ${mebibytes(limit)} MiB are kept (ARTIFACT_LIMIT in environment.sh): name fewer in "artifacts", or raise the limit`)
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -52,6 +52,7 @@ test('cleared, it holds nothing, not even what a dead builder left, and goes on'
   await workspaces.give(workspaces.take(), { again: true })
   expect(await workspaces.clear()).toEqual([])
   expect(existsSync(join(home, 'cache/work/17'))).toBe(false)
+  expect(statSync(join(home, 'cache/work')).mode & 0o777).toBe(0o700)
   expect(existsSync(workspaces.take().tree)).toBe(true)
 })
 

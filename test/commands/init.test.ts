@@ -12,6 +12,7 @@ test('a new home has its directories, a secret that only its owner reads, and a 
   const { code, stdout, stderr } = await runQuern(undefined, ['init', home])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   for (const name of ['queue/low', 'queue/tmp', 'queue/bad', 'outbox/dead', 'ledger/delivery', 'logs', 'scripts']) expect(statSync(join(home, name)).isDirectory()).toBe(true)
+  expect(statSync(home).mode & 0o777).toBe(0o700)
   expect(statSync(join(home, 'environment.sh')).mode & 0o777).toBe(0o600)
   const { values } = parseEnvironment(readFileSync(join(home, 'environment.sh'), 'utf8'), 'environment.sh')
   expect(values).toEqual({ SECRET: expect.stringMatching(/^[0-9a-f]{64}$/), DISTRIBUTE_REFS: 'refs/heads/main,refs/heads/master' })

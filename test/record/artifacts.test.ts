@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, test } from 'vitest'
@@ -67,7 +67,44 @@ test('more files than are kept are refused by their number', async () => {
   const { tree, record } = aRun()
   writeFileSync(join(tree, '0'), '')
   for (let name = 1; name <= 10_000; name++) linkSync(join(tree, '0'), join(tree, String(name)))
-  await expect(keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown })).rejects.toThrow('it left 10001 files as artifacts')
+  await expect(keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown })).rejects.toThrow('it left more than the 10000 files that are kept')
+})
+
+test('a file that its job marked as set-user-ID is nobody’s set-user-ID program in the record', async () => {
+  const { tree, record } = aRun()
+  writeFileSync(join(tree, 'shell'), '')
+  chmodSync(join(tree, 'shell'), 0o6755)
+  await keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown })
+  expect(statSync(join(record, 'artifacts/shell')).mode & 0o7777).toBe(0o755)
+})
+
+test('a file in the way of a directory is the job’s fault, and nothing is kept by halves', async () => {
+  const { tree, archive, record, kept } = aRun()
+  writeFileSync(join(tree, 'result'), '')
+  mkdirSync(join(archive, 'result'))
+  writeFileSync(join(archive, 'result/file'), '')
+  await expect(keepArtifacts(record, { tree, globs: ['*'], archive, limit: 1000, shown })).rejects.toMatchObject({ name: 'ArtifactError', message: expect.stringContaining('it left result/file as an artifact, which cannot be kept (EEXIST)') })
+  expect(kept()).toEqual([])
+})
+
+const hostile = {
+  'stars that fit a name in millions of ways': [`${'*a'.repeat(20)}b`],
+  'stars that fit a path in millions of ways': [`${'**/a*/'.repeat(20)}b`],
+  'groups within groups': ['+(+(+(a|aa)|a)|a)b', `@(${'a?'.repeat(50)})b`],
+}
+
+test.each(Object.entries(hostile))('globs of a hostile job take no time: %s', async (_, globs) => {
+  const { tree, record } = aRun()
+  const directory = join(tree, ...Array.from({ length: 40 }, () => 'a'.repeat(60)))
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(tree, 'a'.repeat(200)), '')
+  writeFileSync(join(directory, 'a'.repeat(200)), '')
+  expect(await keepArtifacts(record, { tree, globs, archive: undefined, limit: 1000, shown })).toEqual([])
+})
+
+test.each(['{1..99}{1..99}{1..99}{1..99}{1..99}', '{a,b}'.repeat(60), '{1..999999}'])('globs whose braces stand for more than memory holds are refused: %s', async (glob) => {
+  const { tree, record } = aRun()
+  await expect(keepArtifacts(record, { tree, globs: [glob], archive: undefined, limit: 1000, shown })).rejects.toThrow('more than 200 globs')
 })
 
 test('a secret in a name is hidden in the record', async () => {
