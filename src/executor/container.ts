@@ -83,10 +83,12 @@ async function inContainer(parts: Parts): Promise<Ending> {
 }
 
 /** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
-function pack({ script, env, id, workspace }: Execution): { private: string; shown: string } {
+function pack({ script, env, id, workspace, mounts = [] }: Execution): { private: string; shown: string } {
   const closed = mkdtempSync(join(tmpdir(), 'quern-container-'))
   const shown = join(closed, 'quern')
   mkdirSync(shown)
+  // Inside it is read-only: the engine could not make a place there for what is mounted below it, like a mirror.
+  for (const { to } of mounts) if (to.startsWith('/quern/')) mkdirSync(join(closed, to), { recursive: true })
   copyFileSync(script, join(shown, 'script.sh'))
   writeFileSync(join(shown, 'environment.sh'), environmentFile({ ...asInside(env, workspace), QUERN_RUN: id }))
   for (const path of [shown, join(shown, 'script.sh'), join(shown, 'environment.sh')]) chmodSync(path, 0o755)

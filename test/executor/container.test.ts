@@ -15,6 +15,7 @@ import { describeExecutor } from '../helpers/executor-suite.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
 import { startExecution } from '../helpers/start-execution.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 
 const engine = openTestEngine()
 const given = { image: testImage, mounts: [hostPrograms] }
@@ -32,6 +33,14 @@ if (typeof engine === 'string') {
   }
 
   describeExecutor({ name: 'container', executor, given, adds: ['PATH', 'HOME', 'HOSTNAME', 'TERM', 'container'], holdsAll: true, slow: true })
+
+  test('what is mounted below /quern, like the mirror of an untrusted request, is there', async () => {
+    const directory = tempDir()
+    writeFileSync(join(directory, 'HEAD'), 'ref\n')
+    const mirror = { from: directory, to: '/quern/repository.git', readonly: true }
+    const { output } = await runScript(executor, 'cat /quern/repository.git/HEAD; touch /quern/repository.git/x 2>/dev/null || echo read-only', { ...given, mounts: [hostPrograms, mirror] })
+    expect(output).toBe('ref\nread-only\n')
+  })
 
   test('no container is left, however a run ended', async () => {
     const controller = new AbortController()
