@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -36,6 +36,7 @@ if (typeof engine === 'string') {
 
   test('what is mounted below /quern, like the mirror of an untrusted request, is there', async () => {
     const directory = tempDir()
+    chmodSync(directory, 0o755)
     writeFileSync(join(directory, 'HEAD'), 'ref\n')
     const mirror = { from: directory, to: '/quern/repository.git', readonly: true }
     const { output } = await runScript(executor, 'cat /quern/repository.git/HEAD; touch /quern/repository.git/x 2>/dev/null || echo read-only', { ...given, mounts: [hostPrograms, mirror] })
