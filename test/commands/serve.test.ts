@@ -14,7 +14,6 @@ test('start-webhook.sh starts the receiver, says its URL, refuses a second start
   const started = script('start-webhook.sh', home)
   expect(started).toEqual({ status: 0, stdout: `Listening on http://127.0.0.1:${port}/webhook/amp_main\n`, stderr: '' })
   const pid = readFileSync(join(home, 'logs/webhook.pid'), 'utf8').trim()
-  onTestFinished(() => end(Number(pid)))
 
   expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
   expect(await deliver(`http://127.0.0.1:${port}/webhook/amp_main`, payload('push'))).toMatchObject({ status: 202 })
@@ -74,7 +73,6 @@ test('a request in flight is answered after SIGTERM, a new one is not taken', as
   const { home, port } = await newHome()
   script('start-webhook.sh', home)
   const pid = Number(readFileSync(join(home, 'logs/webhook.pid'), 'utf8'))
-  onTestFinished(() => end(pid))
   const text = JSON.stringify(payload('push'))
   const socket = connect(port, '127.0.0.1')
   socket.write(`POST /webhook/amp_main HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d\r\nX-Hub-Signature-256: ${signature(text)}\r\n\r\n`)
@@ -95,7 +93,6 @@ test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS', async () => {
   expect(made.status, 'openssl makes a certificate; install openssl').toBe(0)
   appendFileSync(join(home, 'environment.sh'), `export TLS_KEY="${key}"\nexport TLS_CERT="${cert}"\n`)
   const started = script('start-webhook.sh', home)
-  onTestFinished(() => void script('stop-webhook.sh', home))
   expect(started.stdout).toBe(`Listening on https://127.0.0.1:${port}/webhook/amp_main\n`)
   const status = await new Promise((resolve, reject) => request(`https://127.0.0.1:${port}/healthz`, { ca: readFileSync(cert) }, (response) => resolve(response.resume().statusCode)).on('error', reject).end())
   expect(status).toBe(200)
@@ -104,6 +101,7 @@ test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS', async () => {
 /** A home on a free port of the loopback interface, whose receiver starts no builder. */
 async function newHome(): Promise<{ home: string; port: number }> {
   const home = join(tempDir(), 'home')
+  onTestFinished(() => endReceiverOf(home))
   expect(await runQuern(undefined, ['init', home])).toMatchObject({ code: 0 })
   const port = await freePort()
   writeFileSync(join(home, 'environment.sh'), `export SECRET="${secret}"\nexport HOST="127.0.0.1"\nexport PORT="${port}"\nexport BUILD_ON_PUSH="0"\n`)
@@ -121,6 +119,9 @@ function isAlive(pid: number): boolean {
   return stdout.trim() !== '' && !stdout.startsWith('Z')
 }
 
-function end(pid: number): void {
-  if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+/** A receiver outlives whoever started it, so a test that fails must not leave one. */
+function endReceiverOf(home: string): void {
+  const pidFile = join(home, 'logs/webhook.pid')
+  const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0
+  if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL')
 }
