@@ -38,7 +38,6 @@ export function planChunks(request: Request, why: string, settings: ChunkSetting
     timeout: settings.timeout,
     network: mayUseNetwork(request, settings.grants),
     artifacts: [],
-    archive: false,
     // Two pushes of a branch that are built at once must not overtake each other on the way out.
     ...(chunks.some(({ name }) => name.startsWith('distribute_')) && { group: `distribute ${request.full_name ?? request.repository} ${request.ref}` }),
   }
