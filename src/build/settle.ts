@@ -80,7 +80,7 @@ async function ownChoice(named: Choice, { commit_id: commit }: Request, mirror: 
 async function fetchMirror(request: Request, settings: SettlerSettings, signal: AbortSignal): Promise<Mirror> {
   const url = cloneUrlOf(request, settings.plan.clone)
   const mirrors = await openMirrorsFor(url, request, settings)
-  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], token: cloneToken(url, settings.token), signal })
+  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], commitOnly: request.blame !== undefined, token: cloneToken(url, settings.token), signal })
 }
 
 /** Paths of this host are for those whom this server trusts: they reach whatever its user can read. */

@@ -26,6 +26,8 @@ interface FetchOptions {
   commit?: string
   /** Refs wanted besides all branches and tags, like `refs/pull/7/head`. */
   refs?: string[]
+  /** Whether the commit is enough where it is here already, wherever refs point by now. */
+  commitOnly?: boolean
   /** For the URL's own server; it reaches no other, no command line and no message. */
   token?: string | undefined
   signal?: AbortSignal | undefined
@@ -130,9 +132,10 @@ async function fetch({ remote, path, git }: Context, refspecs: string[]): Promis
   await runGit(['fetch', ...options, '--', remote.url, ...refspecs], { ...git, cwd: path, doing: `fetching ${remote.url}` })
 }
 
-/** Whether a ref asked for points to the commit here already: then the mirror has been fetched since it was pushed. */
+/** Whether nothing need be fetched: a ref asked for points to the commit here already, so the mirror has been fetched since it was pushed. */
 async function pointsThere(context: Context): Promise<boolean> {
-  const { commit, refs = [] } = context.options
+  const { commit, refs = [], commitOnly = false } = context.options
+  if (commit !== undefined && commitOnly) return openedAt(context).hasCommit(commit)
   if (commit === undefined || refs.length === 0) return false
   for (const ref of refs) {
     if ((await openedAt(context).resolve(ref)) !== commit) return false

@@ -1,12 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { grindQueue } from '../../src/build/builder.ts'
-import { configSchema } from '../../src/commands/open-config.ts'
-import { openWorkshop } from '../../src/commands/open-workshop.ts'
-import { loadConfig } from '../../src/config/load-config.ts'
+import { expect } from 'vitest'
 import type { BuildResult } from '../../src/model/build.ts'
 import { pipelines } from '../../src/record/build-index.ts'
-import { readdirSync } from 'node:fs'
 import { aHome } from './a-home.ts'
 
 /**
@@ -41,15 +37,18 @@ export function aBlameHome(repository: string, settings: Record<string, string> 
   writeFileSync(join(home.home, 'environment.sh'), `export QUERN_TEST_MARKS="${marks}"\n`, { flag: 'a' })
   const indented = script.replace(/^/gm, '  ').trimEnd()
   for (const [name, text] of Object.entries(definitions)) writeFileSync(join(home.home, 'job-defs', `${name}.yml`), `${text}script: |\n${indented}\n`)
+  const results = (): BuildResult[] => pipelines(home.home).flatMap((pipeline) => readdirSync(join(home.home, 'builds', pipeline)).map((number) => home.result(`${pipeline}/${number}`)))
   return {
     ...home,
     marks,
     push: (job: string, commit: string, changes: Parameters<typeof home.drop>[0] = {}) => home.drop({ commit_id: commit, clone_url: repository, pipeline: `job:${job}`, committer_name: '', committer_email: '', ...changes }),
-    /** Grinds in this process, as often as the grinder says that something is left. */
-    grind: async (threads = 2) => grindQueue(openWorkshop(await loadConfig(home.home, configSchema), threads), { endLeftovers: async () => undefined, stop: new AbortController().signal }),
+    /** Has everything built that waits, and what is asked because of it. */
+    async grind(threads = 2) {
+      expect(await home.build(['--threads', String(threads)])).toMatchObject({ code: 0, stderr: '' })
+    },
     /** Every decided build. */
-    results: () => pipelines(home.home).flatMap((pipeline) => readdirSync(join(home.home, 'builds', pipeline)).map((number) => home.result(`${pipeline}/${number}`))),
-    resultOf: (entry: string): BuildResult => pipelines(home.home).flatMap((pipeline) => readdirSync(join(home.home, 'builds', pipeline)).map((number) => home.result(`${pipeline}/${number}`))).find((result) => result.entry === entry)!,
+    results,
+    resultOf: (entry: string) => results().find((result) => result.entry === entry)!,
     /** Who is mailed about a build. */
     mailedBy: ({ pipeline, number }: BuildResult): string[] => home.list(`builds/${pipeline}/${number}/reports`).filter((name) => name.endsWith('.json')).map((name) => (JSON.parse(readFileSync(join(home.home, 'builds', pipeline, String(number), 'reports', name), 'utf8')) as { payload: { to: string } }).payload.to).toSorted(),
     ledger: () => home.list('ledger').filter((name) => name.endsWith('.jsonl')).map((name) => readFileSync(join(home.home, 'ledger', name), 'utf8')).join(''),

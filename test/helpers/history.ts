@@ -22,7 +22,7 @@ export function withGoneSubmodule(commit: Written): Written {
 /**
  * Writes whole histories into a fresh bare repository by one git fast-import, since a test of many commits would otherwise
  * spend its time on starting git. Files of the first parent stay.
- * @param branches the mark that each branch points to
+ * @param branches the mark that each branch points to; no other commits can be fetched
  * @returns the repository's path, and the commit id of each mark (from 1, in the order of the list)
  */
 export function writeHistory(commits: Written[], branches: Record<string, number>): { path: string; ids: string[] } {
@@ -38,7 +38,7 @@ export function writeHistory(commits: Written[], branches: Record<string, number
 function commandFor({ files, parents: [first, ...others], person, message = 'Change', submodule }: Written, index: number): string {
   const who = `${person.split('@')[0]} <${person}> ${1_700_000_000 + index} +0000`
   return [
-    `commit refs/heads/all-${index + 1}\nmark :${index + 1}\nauthor ${who}\ncommitter ${who}\n${data(message)}`,
+    `commit refs/work/${index + 1}\nmark :${index + 1}\nauthor ${who}\ncommitter ${who}\n${data(message)}`,
     ...(first === undefined ? [] : [`from :${first}`]),
     ...others.map((other) => `merge :${other}`),
     ...Object.entries(files).map(([name, text]) => `M 100644 inline ${name}\n${data(text)}`),
