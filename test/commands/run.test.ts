@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fastGlob from 'fast-glob'
 import { expect, test } from 'vitest'
 import { exitOf, until } from '../helpers/a-home.ts'
 import { gitRepo, gitTestEnvironment, type GitRepo } from '../helpers/git-repo.ts'
@@ -58,6 +59,16 @@ test.skipIf(!sandbox)('--job runs one job alone, with its services and the trees
   expect(test.stdout).toContain('STOPPED db')
   expect((await runQuern(undefined, ['run', 'jobs.ts', '--job', 'publish'], { cwd: join(repo.path, 'ci') })).stdout).toContain('PASSED publish')
   expect((await runQuern(undefined, ['run', 'ci/jobs.ts', '--job', 'nope'], { cwd: repo.path })).stdout).toContain('the pipeline has no job "nope" here: expected one of "lint", "db", "make"')
+})
+
+test.skipIf(!sandbox)('a job gets the secrets that lie encrypted in the repository, masked', async () => {
+  const repo = gitRepo()
+  repo.commit({ '.quern/pipeline.ts': pipelineOf(`  p.job('a', 'echo "it is $NPM_TOKEN, \${#NPM_TOKEN} long"; ls secrets', { secrets: ['NPM_TOKEN'] })`) })
+  await runQuern(undefined, ['secrets', 'keygen'], { cwd: repo.path })
+  await runQuern(undefined, ['secrets', 'set', 'NPM_TOKEN'], { cwd: repo.path, input: 'not-a-real-token' })
+  expect(await runQuern(undefined, ['run'], { cwd: repo.path })).toMatchObject({ code: 0, stderr: '' })
+  const [log] = fastGlob.sync('.git/quern/builds/*/1/runs/a/console.log', { cwd: repo.path, absolute: true, dot: true })
+  expect(readFileSync(log!, 'utf8')).toBe('it is ***, 16 long\nci.enc\n')
 })
 
 test('what stands in the way is told with the remedy, and is exit code 2', async () => {

@@ -36,6 +36,7 @@ export async function planPipeline(request: Request, path: string, { pipeline, w
   if (defined.jobs.length === 0) return { ignored: `${path} has no job for this request` }
   const settled = settleDefined(defined, request, settings)
   checkAsked(path, settled.runs)
+  requireReach(defined.jobs, settled.runs, isTrusted(request))
   return { pipeline, why, ...settled }
 }
 
@@ -53,6 +54,16 @@ function parseDefined(path: string, data: unknown): Defined {
   if (result.success) return result.output
   const issue = result.issues[0]
   throw new PipelineError(`${path}: what its evaluation left is no list of jobs: ${v.getDotPath(issue) ?? ''}: ${describeIssue(issue)}`)
+}
+
+/** In the sandbox a service is reached through this host's loopback, which untrusted runs and those without network never see. */
+function requireReach(jobs: DefinedJob[], runs: PlannedRun[], trusted: boolean): void {
+  const alone = runs.find((run) => run.service && run.executor === 'sandbox' && (!run.network || !trusted))
+  if (alone === undefined) return
+  const why = `no job could reach the service "${alone.name}": ${trusted ? 'in the sandbox, services need the network' : 'in the sandbox, each run of an untrusted request is alone'}; give it and the jobs that use it an image`
+  if (!trusted) throw new PlanError(`${why}, and list it under grants: untrusted_images:`)
+  const place = jobs.find((job) => job.name === alone.name)?.place
+  throw new PipelineError(place === undefined ? why : `${place}: ${why}`)
 }
 
 /** The runs of the jobs that a file asks for, by the rules of this server. @throws {PlanError} where it does not give what is asked for */

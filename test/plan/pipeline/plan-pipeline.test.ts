@@ -49,6 +49,13 @@ test('the jobs of a stage need its services, which last as long as the jobs may 
   expect(db).toMatchObject({ service: true, ready: 'pg_isready', timeout: 43, workspace: 'none' })
 })
 
+test('a service that no job could reach is refused, with the remedy', async () => {
+  const define = (p: PipelineContext) => void p.job('db', 'x', { service: true, network: false })
+  await expect(planOf(define)).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringMatching(/^test\/plan\/.*:\d+: no job could reach the service "db": in the sandbox, services need the network; give it/) })
+  await expect(planOf((p) => p.job('db', 'x', { service: true }), { request: untrusted })).rejects.toMatchObject({ name: 'PlanError', message: expect.stringContaining('grants: untrusted_images:') })
+  expect((await planOf((p) => p.job('db', 'x', { service: true, network: false, image: 'db' }))).runs).toHaveLength(1)
+})
+
 test('where a job runs follows from its image and executor', async () => {
   const { runs } = await planOf((p) => [p.job('a', 'x'), p.job('b', 'x', { image: 'node:22' }), p.job('c', 'x', { executor: 'shell', image: 'node:22' })])
   expect(runs.map(({ executor, image }) => [executor, image])).toEqual([['sandbox', undefined], ['container', 'node:22'], ['shell', undefined]])
