@@ -13,7 +13,7 @@ import { gitRepo } from '../helpers/git-repo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 /** A repository with OWN in its secrets/ci.enc, and a home that has its key and SERVER in secrets.yml. */
-async function prepared({ request = {}, pipeline = 'file:.quern/pipeline.ts' }: { request?: Partial<Request>; pipeline?: string } = {}) {
+async function prepared({ request = {}, pipeline = 'file:.quern/pipeline.ts', runs = [] }: { request?: Partial<Request>; pipeline?: string; runs?: string[][] } = {}) {
   const repo = gitRepo()
   const files = environmentFiles(repo.path, 'ci')
   await makeKey(files)
@@ -27,9 +27,21 @@ async function prepared({ request = {}, pipeline = 'file:.quern/pipeline.ts' }: 
   const cache = join(home, 'cache/git')
   const mirror = await openMirrors(cache, { env: gitWorld(process.env), localPaths: true }).fetchMirror(repo.path, { commit })
   const settings = { home, cache, secretsEnv: 'ci', secretGrants: {}, token: { token: undefined, host: 'github.com' }, plan: { clone: {} } } as unknown as SettlerSettings
-  const disclose = openDisclosure(settings, { request: aRequest({ full_name: 'acme/app', commit_id: commit, ...request }), plan: { pipeline, why: '', runs: [], notify: [] }, mirror })
-  return { key, file: readFileSync(files.file, 'utf8'), disclose: (secrets: string[]) => disclose({ executor: 'sandbox', workspace: 'commit', secrets } as unknown as PlannedRun) }
+  const disclose = openDisclosure(settings, { request: aRequest({ full_name: 'acme/app', commit_id: commit, ...request }), plan: { pipeline, why: '', runs: runs.map(aRun), notify: [] }, mirror })
+  return { key, file: readFileSync(files.file, 'utf8'), disclose: (secrets: string[]) => disclose(aRun(secrets)) }
 }
+
+function aRun(secrets: string[]): PlannedRun {
+  return { executor: 'sandbox', workspace: 'commit', secrets } as unknown as PlannedRun
+}
+
+test('what one run of a build knows is hidden in what the others print, which may come upon it in a tree or a shared directory', async () => {
+  const { disclose } = await prepared({ runs: [['OWN'], ['SERVER'], ['OTHER'], []] })
+  expect(await disclose([])).toEqual({ env: {}, hidden: ['not-real-own'], withheld: [] })
+  expect(await disclose(['OWN'])).toEqual({ env: { OWN: 'not-real-own' }, hidden: ['not-real-own'], withheld: [] })
+  const ofServer = await prepared({ pipeline: 'job:nightly', runs: [['SERVER'], []] })
+  expect(await ofServer.disclose([])).toEqual({ env: {}, hidden: ['not-real-server'], withheld: [] })
+})
 
 test('a repository\'s own pipeline gets the secrets that it brings along, hidden in what it prints', async () => {
   const { disclose, file } = await prepared()
