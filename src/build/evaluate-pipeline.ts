@@ -99,7 +99,7 @@ function definedBy(path: string, { answer, ending, printed, settings }: { answer
   if (ending.verdict === 'errored') throw new PlanError(`evaluating ${path}: ${ending.reason}${remedy(ending.reason)}`)
   if (ending.verdict === 'timed-out') throw new PipelineError(`${path}: it did not come to its end within ${settings.timeout} seconds`, printed)
   if (answer !== undefined && 'defined' in answer) return answer.defined
-  if (answer !== undefined) throw new PipelineError(readable(answer.mistake).slice(0, 4000), printed)
+  if (answer !== undefined) throw new PipelineError(readable(answer.mistake.slice(0, 4000)), printed)
   if (/heap out of memory|memory and was killed/.test(`${printed}${ending.reason}`)) throw new PipelineError(`${path}: it needs more than the ${heap} MiB of memory that it may have`, printed)
   throw new PipelineError(`${path}: its process ended with exit code ${ending.code} and left no jobs`, printed)
 }

@@ -8,11 +8,16 @@ const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2
 
 /** Output of a program, or words of a stranger, as plain lines: no colours, no control characters, what a carriage return overwrote left out. */
 export function readable(text: string): string {
-  return text
-    .replace(escapes, '')
-    .replace(/\r+\n/g, '\n')
-    .replace(/[^\n]*\r(?=[^\n])/g, '')
-    .replace(controls, (character) => (character === '\r' ? '' : '\ufffd'))
+  const plain = text.replace(escapes, '')
+  const lines = plain.includes('\r') ? plain.split('\n').map(lastWritten).join('\n') : plain
+  return lines.replace(controls, '\ufffd')
+}
+
+/** What a terminal shows of a line with carriage returns. No regular expression: these take the square of a long line's time. */
+function lastWritten(line: string): string {
+  let end = line.length
+  while (line[end - 1] === '\r') end--
+  return line.slice(end === 0 ? 0 : line.lastIndexOf('\r', end - 1) + 1, end)
 }
 
 /** The same on one line, for subjects, tables and log lines. */

@@ -12,6 +12,9 @@ const chunkSize = 256 * 1024
 /** Files that are looked into. */
 const most = 200
 
+/** Characters of what a failure says that are looked at, more or less. */
+const longestWords = 8192
+
 /** Lines of a digest. */
 const shownLines = 20
 
@@ -68,11 +71,11 @@ async function junitDigest(file: FileHandle): Promise<Digest | undefined> {
   let ended = false
   let broken = false
   const onText = (text: string) => {
-    if (failure !== undefined && !ended && failure.text.length < 8192) failure.text += text.slice(0, 8192)
+    if (failure !== undefined && !ended && failure.text.length < longestWords) failure.text += text.slice(0, longestWords)
   }
   parser.on('opentag', ({ name, attributes }) => {
-    if (name === 'testcase') testcase = attributes
-    if ((name === 'failure' || name === 'error') && failure === undefined) failure = { line: parser.line, ...whatOf(testcase), message: attributes['message'] ?? attributes['type'] ?? '', text: '' }
+    if (name === 'testcase') testcase = Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, value.slice(0, longestWords)]))
+    if ((name === 'failure' || name === 'error') && failure === undefined) failure = { line: parser.line, ...whatOf(testcase), message: (attributes['message'] ?? attributes['type'] ?? '').slice(0, longestWords), text: '' }
   })
   parser.on('closetag', ({ name }) => {
     ended ||= failure !== undefined && (name === 'failure' || name === 'error')
@@ -96,7 +99,8 @@ function whatOf({ name = '', classname = '', file, line }: Record<string, string
 }
 
 function digestOf({ line, name, file, fileLine, message, text }: Failure): Digest {
-  const said = [...readable(message).split('\n'), ...readable(text).split('\n').filter((one) => !readable(message).includes(one.trim()))]
+  const head = readable(message)
+  const said = [...head.split('\n'), ...readable(text).split('\n').filter((one) => !head.includes(one.trim()))]
   const lines = [readableLine(name), ...said.map((one) => one.slice(0, 500))].filter((one) => one.trim() !== '').slice(0, shownLines)
   const place = file === undefined ? /(?<file>(?:\/|\.|\b)[\w@./-]+\.\w{1,5}):(?<line>\d+)/.exec(text)?.groups : { file, line: String(fileLine ?? '') }
   return {
