@@ -11,6 +11,8 @@ import type { Settled } from './workshop.ts'
  * first, the hold says what is asked.
  */
 export async function blameFailures({ workshop, claim, record }: Attempt, settled: Settled, runs: RunResult[]): Promise<{ runs: RunResult[]; blame?: Blame | undefined; hold?: Hold }> {
+  // The patches of a series were compared with each other while it was executed.
+  if (settled.plan.series !== undefined) return { runs, blame: blameOf({ verdict: verdictOf(runs), runs }) }
   if (!workshop.blame.compare || !isCompared(settled)) return { runs }
   const known = classifyAtOnce({ plan: settled.plan, runs })
   const hold = await openHold({ build: claim.build, ...settled, runs: known })

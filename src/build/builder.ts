@@ -77,7 +77,10 @@ async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop:
   const stop = watchForStop(workshop.records.directory(claim.build), builderStops)
   try {
     const reports = await runBuild(workshop, claim, { takeSlot, stop })
-    if (reports > 0) await workshop.outbox.deliverDue()
+    if (reports === 0) return
+    // A server that does not answer holds up nobody's build.
+    give()
+    await workshop.outbox.deliverDue()
   } catch (error) {
     // The record could not be kept (a full disk): this builder ends. What is decided is handed over by the next one's
     // repair; what is not waits again.

@@ -31,7 +31,8 @@ export async function decide(workshop: Workshop, record: BuildRecord, finished: 
 
 /** What follows from a decided build; the repair does the same for a builder that died in between. Returns how many reports wait. */
 export async function handOver(workshop: Workshop, claim: Claim, result: BuildResult): Promise<number> {
-  const reports = result.verdict === 'passed' ? 0 : await workshop.outbox.handOver(workshop.records.directory(claim.build))
+  const silent = result.verdict === 'passed' && claim.request.series === undefined
+  const reports = silent ? 0 : await workshop.outbox.handOver(workshop.records.directory(claim.build))
   const further = await followUp(workshop, claim, result)
   await workshop.queue.finish(claim)
   return reports + further

@@ -144,7 +144,7 @@ async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs }: Q
 async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: string[]): Promise<Settled | undefined> {
   try {
     const settled = await workshop.settle(blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs }), AbortSignal.timeout(longest))
-    return 'ignored' in settled ? undefined : settled
+    return 'plan' in settled ? settled : undefined
   } catch (error) {
     workshop.log.warn({ err: error, build: buildName(hold), commit }, 'settling another commit for blame failed')
     return undefined

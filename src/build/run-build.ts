@@ -53,12 +53,13 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
   try {
     const found = await workshop.settle(claim.request, stop.signal)
     if (stop.signal.aborted) return { runs: [], verdict: 'cancelled', reason: stop.reason() }
+    if ('cancelled' in found) return { runs: [], verdict: 'cancelled', reason: found.cancelled }
     if ('ignored' in found) return { runs: [], verdict: 'skipped', reason: `ignored: ${found.ignored}` }
     const settled = prepared(found)
     known = { plan: settled.plan, request: settled.request }
     record.keepPlan(settled.plan, settled.request)
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
-    const runs = await whileNewest(attempt, settled.plan, () => executePlan(attempt, settled))
+    const runs = await whileNewest(attempt, settled.plan, () => execute(attempt, settled))
     for (const run of runs) if (run.verdict === 'skipped') record.say(sentenceOf(`Run ${run.name}`, run))
     const verdict = verdictOf(runs)
     const reason = stop.reason() ?? runs.find((run) => run.verdict === verdict && run.repeats === undefined)?.reason
@@ -87,6 +88,14 @@ function prepared(settled: Settled): Settled {
   const plan = withoutRequestValues(settled.plan)
   const { blame } = settled.request
   return { ...settled, plan: blame === undefined ? plan : { ...plan, runs: withNeeds(plan, blame.runs) } }
+}
+
+/** A mailed series is announced to its server, and executed patch by patch. */
+async function execute(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
+  if (settled.plan.series === undefined) return executePlan(attempt, settled)
+  const { announce, executeSeries } = await import('./execute-series.ts')
+  await announce(attempt, settled)
+  return executeSeries(attempt, settled)
 }
 
 function begin({ ledger, log }: Workshop, { build, entry, request, attempt }: Claim, record: BuildRecord): void {

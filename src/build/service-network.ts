@@ -22,12 +22,12 @@ export function openServiceNetwork({ workshop, claim }: Attempt, { plan, request
   const outwards = contained.some((run) => run.network)
   let made: ReturnType<typeof workshop.makeNetwork> | undefined
   return {
-    async of({ name, executor, network, service }) {
+    async of({ name, executor, network, service, patch }) {
       const plain = !network ? 'none' : isTrusted(request) ? 'host' : 'isolated'
       const beside = services.filter((one) => one.executor === 'sandbox').map((one) => one.name)
       if (executor !== 'container' || contained.length === 0 || (network !== outwards && !service)) return { network: plain, ...(beside.length > 0 && { beside }) }
       made ??= workshop.makeNetwork(`${workshop.homeId}/${buildName(claim.build)}`, { inwards: !outwards })
-      return { network: { name: (await made).name }, ...(service && { alias: name }) }
+      return { network: { name: (await made).name }, ...(service && { alias: patch?.run ?? name }) }
     },
     async remove() {
       // Where it could not be made, its runs have said so.

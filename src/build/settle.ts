@@ -3,13 +3,15 @@ import type { Commit, Mirror } from '../git/mirror.ts'
 import type { Mirrors } from '../git/mirrors.ts'
 import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
-import { asksToSkip, isTrusted, namesCommit, type Request } from '../model/request.ts'
+import { asksToSkip, isTrusted, namesCommit, type Request, type Series } from '../model/request.ts'
 import type { Grants as SecretGrants } from '../secrets/granted-secrets.ts'
 import { ownPipeline, ownPipelines, settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { cloneUrlOf } from '../plan/clone-url.ts'
 import { openDisclosure } from './disclose.ts'
 import type { Evaluate } from './evaluate-pipeline.ts'
 import { originOf } from './origin.ts'
+import type { SeriesSource } from './settle-series.ts'
+import { openTurns } from './turns.ts'
 import type { Workshop } from './workshop.ts'
 
 export interface SettlerSettings {
@@ -29,6 +31,8 @@ export interface SettlerSettings {
   home: string
   secretsEnv: string
   secretGrants: SecretGrants
+  /** The project of quern.yaml that a mailed series is of. */
+  seriesSource: (series: Series) => SeriesSource | undefined
 }
 
 /** Where an untrusted run finds a read-only mirror of its repository, in place of the server that it may not reach. */
@@ -40,7 +44,12 @@ export const mirrorInside = '/quern/repository.git'
  * have a pipeline of its own.
  */
 export function openSettler(settings: SettlerSettings): Workshop['settle'] {
+  const turns = openTurns()
   return async (request, signal) => {
+    if (request.series !== undefined) {
+      const { settleSeries } = await import('./settle-series.ts')
+      return settleSeries(request, request.series, { settings, turns, signal })
+    }
     const named = settings.choose(request)
     const mirror = settings.mirror ?? (wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined)
     const chosen = (await ownChoice(named, request, mirror)) ?? named
@@ -119,7 +128,7 @@ async function filesChanged(mirror: Mirror, request: Request): Promise<string[] 
 }
 
 /** An untrusted run has no network: it clones from a mirror that it can only read. Git takes it although another user owns it. */
-function withMirrorInside(plan: Plan, { directory }: Mirror): Plan {
+export function withMirrorInside(plan: Plan, { directory }: Mirror): Plan {
   const git = { CLONE_URL: mirrorInside, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' }
   return {
     ...plan,

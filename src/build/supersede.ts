@@ -8,10 +8,11 @@ const interval = 1000
 
 /**
  * Does the work of a build and cancels it as soon as a newer push of the same ref waits or is built. Only for plans that
- * say `supersede`: others, like those that publish each commit, are worth finishing.
+ * say `supersede`: others, like those that publish each commit, are worth finishing. Of a mailed series only a newer version
+ * of itself takes the place; polling sees to that.
  */
 export async function whileNewest<T>({ workshop, claim, stop }: Attempt, plan: Plan, work: () => Promise<T>): Promise<T> {
-  if (plan.supersede !== true || claim.request.blame !== undefined) return work()
+  if (plan.supersede !== true || claim.request.blame !== undefined || claim.request.series !== undefined) return work()
   const look = async () => {
     const newer = newerThan(claim, await workshop.queue.list())
     if (newer !== undefined) stop.cancel(`superseded by ${newer.entry}: ${newer.request?.commit_id} of the same ref`)

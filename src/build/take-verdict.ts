@@ -35,5 +35,5 @@ export function takeVerdict({ record, workshop }: Attempt, run: PlannedRun, stor
   record.say(`Run ${run.name} ${stored.verdict}: the verdict is taken from ${stored.build}.`)
   const { verdict, code, signal, reason, note } = stored
   const now = new Date().toISOString()
-  return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal !== undefined && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started: now, ended: now, reused: stored.build }
+  return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal !== undefined && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started: now, ended: now, reused: stored.build, ...(stored.run !== run.name && { reused_run: stored.run }) }
 }

@@ -34,7 +34,7 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
     if (run.workspace === 'none') return { ...workspace, mounts: [] }
     if (checkOut === undefined) throw new Error('the plan wants a checkout, but its request has no repository')
     rmdirSync(workspace.tree)
-    return { ...workspace, mounts: await checkOut(workspace.tree) }
+    return { ...workspace, mounts: await checkOut(workspace.tree, run.patch?.commit) }
   }
   return {
     async prepare(run) {

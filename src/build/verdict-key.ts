@@ -38,7 +38,7 @@ async function makeKey(run: PlannedRun, { tree, trusted, world, limits, toolchai
   const needs = await Promise.all(run.needs.map(keyOf))
   const tools = await toolchain(run)
   if (tools === undefined || needs.includes(undefined)) return undefined
-  const { name: _name, job: _job, needs: _needs, reuse: _reuse, closed: _closed, group: _group, workspace, env, ...planned } = run
+  const { name: _name, job: _job, needs: _needs, reuse: _reuse, closed: _closed, group: _group, patch: _patch, workspace, env, ...planned } = run
   const tests = { ...planned, env: withoutValues(env), workspace: typeof workspace === 'object' ? await keyOf(workspace.from) : workspace }
   return createHash('sha256').update(canonical({ tree, trusted, world, limits, tools, tests, needs: needs.toSorted() })).digest('hex')
 }

@@ -25,8 +25,8 @@ export interface Workshop {
   log: Logger
   /** The pipeline's directory under builds/ for a request. */
   pipelineOf: (request: Request) => string
-  /** Settles a request; `ignored` with a reason where this installation has nothing to do for it. */
-  settle: (request: Request, signal: AbortSignal) => Promise<Settled | { ignored: string }>
+  /** Settles a request; `ignored` with a reason where this installation has nothing to do for it, `cancelled` where nobody wants it any more. */
+  settle: (request: Request, signal: AbortSignal) => Promise<Settled | { ignored: string } | { cancelled: string }>
   executor: (name: ExecutorName) => Promise<Executor>
   /** Makes a network for the containers of a build; `inwards` where it does not lead out. */
   makeNetwork: (buildId: string, options: { inwards: boolean }) => Promise<{ name: string; remove(): Promise<void> }>
@@ -44,6 +44,8 @@ export interface Workshop {
   artifactLimit: number
   /** Who is told of a finished build, and how: reports at rest, none for nobody. */
   reportsOn: (finished: Finished) => Promise<Report[]>
+  /** What is told when a build begins, before its first run. */
+  reportsAtStart: (build: string, settled: Settled) => Promise<Report[]>
   workspaces: Workspaces
   /** Runs of one group, and runs in one tree, go one after the other, over all builds. */
   turns: Turns
@@ -72,11 +74,16 @@ export interface Settled {
   request: Request
   /** Absent where nothing is known of a commit: its failures are not compared then, and no verdict is reused. */
   origin?: Origin
-  /** Makes a fresh work tree at the commit in a directory that does not exist; returns what a job must see besides it. Absent where no run of the plan wants one. */
-  checkOut?: (directory: string) => Promise<Mount[]>
+  /** Makes a fresh work tree at the request's commit, or at another one of its series, in a directory that does not exist; returns what a job must see besides it. Absent where no run of the plan wants one. */
+  checkOut?: (directory: string, commit?: string) => Promise<Mount[]>
+  /** Of a mailed series: what its commit messages do not follow. */
+  messages?: MessageWarnings
   /** What a run gets to know that nothing may record. */
   disclose: (run: PlannedRun) => Promise<Disclosed>
 }
+
+/** Which habits of the project the message of each patch does not follow, by the patch's id. */
+export type MessageWarnings = ReadonlyMap<number, { context: string; description: string }[]>
 
 /** Secrets for one run. */
 export interface Disclosed {

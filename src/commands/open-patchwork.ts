@@ -1,8 +1,12 @@
 import type { Logger } from '../log/open-log.ts'
 import { openPatchwork, type PatchworkClient } from '../patchwork/client.ts'
-import { supersededBy } from '../patchwork/series-ledger.ts'
+import { parseBuildName } from '../model/build.ts'
+import type { Series } from '../model/request.ts'
+import { isTerminal } from '../model/verdict.ts'
+import { ownMail, supersededBy } from '../patchwork/series-ledger.ts'
 import type { PatchworkSource } from '../patchwork/settings.ts'
-import type { PatchworkChecksOptions } from '../publish/patchwork-check.ts'
+import type { PublisherSettings } from '../publish/choose.ts'
+import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
 
 /** A Patchwork project of quern.yaml with what speaks to it. */
@@ -16,6 +20,11 @@ export function openSources({ settings, structure, environment }: QuernConfig): 
   return structure.patchwork.map((source) => ({ source, client: clientOf(source, { ciName: settings.CI_NAME, environment }) }))
 }
 
+/** The project of quern.yaml that a series is of; undefined where it is not there any more. */
+export function sourceOf(config: QuernConfig, { server, project }: Series): OpenSource | undefined {
+  return openSources(config).find(({ client }) => client.server === server && client.project === project)
+}
+
 function clientOf(source: PatchworkSource, { ciName, environment }: { ciName: string; environment: QuernConfig['environment'] }): PatchworkClient {
   const { url, project, token_env: name, pace } = source
   const token = name === undefined ? undefined : environment[name]?.trim()
@@ -24,14 +33,17 @@ function clientOf(source: PatchworkSource, { ciName, environment }: { ciName: st
   return openPatchwork({ url, project, userAgent, interval: 1000 / pace, ...(token && { token }) })
 }
 
-/** What the publisher of checks needs: where to post, and when not to. */
-export function patchworkChecks(config: QuernConfig, log: Pick<Logger, 'info'>): PatchworkChecksOptions {
+/** What the publishers of checks and replies need: where to post, when not to, and who has the word. */
+export function patchworkPublishing(config: QuernConfig, log: Pick<Logger, 'info'>): PublisherSettings['patchwork'] {
+  const { home } = config
   return {
     servers: openSources(config).map(({ source, client }) => ({ client, rehearse: source.rehearse })),
     outdated: (series) => {
-      const newer = supersededBy(config.home, series)
+      const newer = supersededBy(home, series)
       return newer === undefined ? undefined : `series ${series.id} was superseded by version ${newer.version}, series ${newer.by}: nothing is told about it any more`
     },
+    ended: (build) => isTerminal(openRecords(home).status(parseBuildName(build)!)),
+    owner: (series, build) => ownMail(home, series, build),
     rehearsed: (check) => log.info({ check }, 'rehearsal: this check would have been posted'),
   }
 }

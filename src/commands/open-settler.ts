@@ -8,6 +8,7 @@ import type { Mirror } from '../git/mirror.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { mayUseNetwork } from '../plan/grants.ts'
 import type { QuernConfig } from './open-config.ts'
+import { sourceOf } from './open-patchwork.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 
 /** Milliseconds that an evaluation has between SIGTERM and SIGKILL. */
@@ -27,6 +28,7 @@ export function openSettlerOf(config: QuernConfig, executor: Workshop['executor'
     home: config.home,
     secretsEnv: config.settings.SECRETS_ENV,
     secretGrants: config.structure.grants.secrets,
+    seriesSource: (series) => sourceOf(config, series),
   })
 }
 

@@ -15,8 +15,8 @@ import { openDirectoryQueue } from '../queue/directory.ts'
 import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
 import { requireHome } from './open-home.ts'
-import { patchworkChecks } from './open-patchwork.ts'
-import { openReporters } from './open-reporters.ts'
+import { patchworkPublishing } from './open-patchwork.ts'
+import { openReporters, openSeriesAnnouncer } from './open-reporters.ts'
 import { networkMaker, openExecutors } from './open-executors.ts'
 import { openToolchains } from './open-toolchains.ts'
 import { openSettlerOf } from './open-settler.ts'
@@ -55,6 +55,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     logLimit: settings.LOG_LIMIT * 1024 ** 2,
     artifactLimit: settings.ARTIFACT_LIMIT * 1024 ** 2,
     reportsOn: openReporters(config, { ledger, log }),
+    reportsAtStart: openSeriesAnnouncer(config),
     outbox: openOutboxOf(config, { ledger, log }),
   }
 }
@@ -63,14 +64,17 @@ function openOutboxOf(config: QuernConfig, { ledger, log }: Pick<Workshop, 'ledg
   const { home, settings } = config
   const outbox = openOutbox(home, ledger)
   const from = mailSender(settings.MAIL_FROM, settings.CI_NAME)
-  const publishers = choosePublishers({ email: { url: settings.SMTP_URL, from, builds: join(home, 'builds') }, patchwork: patchworkChecks(config, log) })
+  const publishers = choosePublishers({ email: { url: settings.SMTP_URL, from, builds: join(home, 'builds') }, patchwork: patchworkPublishing(config, log) })
+  const deliver = async () => {
+    const delivered = await outbox.deliverDue(publishers)
+    for (const problem of delivered?.problems ?? []) log.error(problem)
+    if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
+  }
+  let last: Promise<void> = Promise.resolve()
   return {
     write: writeReport,
     handOver: outbox.handOver,
-    deliverDue: async () => {
-      const delivered = await outbox.deliverDue(publishers)
-      for (const problem of delivered?.problems ?? []) log.error(problem)
-      if (delivered && delivered.sent + delivered.later + delivered.dead > 0) log.info(delivered, 'reports delivered')
-    },
+    // One after the other: whoever asks is answered when what was due at that moment has been tried.
+    deliverDue: () => (last = last.catch(() => undefined).then(deliver)),
   }
 }

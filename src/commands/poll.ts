@@ -6,7 +6,7 @@ import { openMirrors } from '../git/mirrors.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { openLog, type Logger } from '../log/open-log.ts'
 import { readableLine } from '../model/readable.ts'
-import { PatchworkError } from '../patchwork/http.ts'
+import { isPassing } from '../patchwork/http.ts'
 import type { Polled } from '../patchwork/poll-round.ts'
 import { poll } from '../patchwork/poll.ts'
 import type { PatchworkSource } from '../patchwork/settings.ts'
@@ -91,12 +91,7 @@ function complain(name: string, error: unknown, { log, spoken }: Context): void 
   process.exitCode = 1
   const message = readableLine((error as Error).message)
   log.error({ err: error, patchwork: name }, 'polling failed; nothing is lost, the next poll begins where this one did')
-  if (spoken || !passes(error)) process.stderr.write(`quern: polling ${name}: ${message}\n`)
-}
-
-function passes(error: unknown): boolean {
-  if (!(error instanceof PatchworkError)) return false
-  return error.status === undefined ? error.cause !== undefined : error.status >= 500 || error.status === 429
+  if (spoken || !isPassing(error)) process.stderr.write(`quern: polling ${name}: ${message}\n`)
 }
 
 /** The commit that the branch points to now; what is fetched for it here, the build has not to fetch. */

@@ -40,8 +40,12 @@ export interface RunResult {
   ended?: string
   /** The build of which it was taken, `<pipeline>/<number>`: it was not executed again. */
   reused?: string
+  /** The run's name there, where it is another one. */
+  reused_run?: string
   /** The run that it repeats. */
   repeats?: string
+  /** It tested the commit that a series is based on, for comparison: it counts for no verdict. */
+  base?: true
   /** Absent where it did not fail, where failures are not compared, and as long as its class is not known. */
   blame?: Blame
 }
@@ -71,7 +75,7 @@ export function isGreen({ verdict, blame }: RunResult): boolean {
 
 /** How a build with these runs ended: as the gravest of those whose verdict holds. */
 export function verdictOf(runs: RunResult[]): Verdict {
-  return worst(runs.filter((run) => run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
+  return worst(runs.filter((run) => run.base === undefined && run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
 }
 
 /** `<pipeline>/<number>`, as people and URLs name a build. */

@@ -48,6 +48,8 @@ export interface PlannedRun {
   reuse?: boolean
   /** At most one run of a group at a time, over all builds. */
   group?: string
+  /** Of a mailed series: which of its patches it tests, 0 for the commit that the series is based on, at which commit, and the run's name without that. */
+  patch?: { n: number; commit: string; run: string }
 }
 
 /** A pipeline settled for one request: the runs and their order. Stored as plan.json. */
@@ -61,4 +63,31 @@ export interface Plan {
   notify: string[]
   /** A newer request for the same ref cancels older builds of this pipeline, waiting or running. */
   supersede?: boolean
+  /** Of a mailed series: what its patches became. */
+  series?: PlannedSeries
+}
+
+/** The patches of a mailed series, applied. */
+export interface PlannedSeries {
+  /** The commit that the first patch was applied on. */
+  base: string
+  base_tree: string
+  /** In their order, up to the one that does not apply. */
+  patches: PlannedPatch[]
+  /** The patch that does not apply, with git's reason. */
+  failed?: { id: number; n: number; reason: string }
+  /** Runs on the base, for comparison: only what of them is needed is executed. */
+  base_runs: PlannedRun[]
+}
+
+interface PlannedPatch {
+  /** Its id on the server. */
+  id: number
+  n: number
+  commit: string
+  tree: string
+  /** The patch with which it is compared: 0 for the base. Absent where nothing is run for it. */
+  parent?: number
+  /** Why nothing is run for it, where that is to be told. */
+  empty?: string
 }

@@ -63,6 +63,8 @@ const seriesSchema = v.object({
   ),
   /** Whether every patch is built in order, or only the last. */
   each_patch: v.boolean(),
+  /** All pipelines that build the series, each by an entry of its own: its author is answered when they are decided. */
+  pipelines: v.optional(v.array(v.string())),
 })
 export type Series = v.InferOutput<typeof seriesSchema>
 

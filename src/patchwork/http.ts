@@ -21,6 +21,12 @@ export class PatchworkError extends Error {
   }
 }
 
+/** Whether the server is out of order or away, which passes. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof PatchworkError)) return false
+  return error.status === undefined ? error.cause !== undefined : error.status >= 500 || error.status === 429
+}
+
 export interface HttpOptions {
   userAgent: string
   /** Milliseconds for one request, its body included. */

@@ -28,7 +28,7 @@ export function seriesRequest(answer: SeriesAnswer, { source, pipeline, base }: 
 }
 
 /** The patches in the order n/m, whatever the order in which they were mailed or came. */
-function seriesOf(answer: SeriesAnswer, { url, project, each_patch }: PatchworkSource): Series {
+function seriesOf(answer: SeriesAnswer, { url, project, each_patch, pipelines }: PatchworkSource): Series {
   const patches = answer.patches.map(({ id, msgid, name }) => ({ id, msgid, name, n: readTitle(name).n })).sort((a, b) => a.n - b.n || a.id - b.id)
   return {
     server: url.replace(/\/+$/, ''),
@@ -40,6 +40,7 @@ function seriesOf(answer: SeriesAnswer, { url, project, each_patch }: PatchworkS
     ...(answer.cover_letter === null ? {} : { cover: { id: answer.cover_letter.id, msgid: answer.cover_letter.msgid } }),
     patches,
     each_patch,
+    pipelines,
   }
 }
 

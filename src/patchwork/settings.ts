@@ -28,6 +28,8 @@ const patchworkSourceSchema = v.strictObject({
       reply: v.optional(v.boolean(), false),
       /** Mail also what does not apply. */
       not_applied: v.optional(v.boolean(), false),
+      /** Minutes after which the reply leaves although another pipeline of the series is not decided. */
+      wait: v.optional(positive, 360),
     }),
   ),
   /** Post nothing and mail MAIL_ADMIN only. */

@@ -78,7 +78,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     const undone = readReports(buildDirectory).filter((report) => !isDone(report, keyOf(report)))
     for (const report of undone) {
       const key = keyOf(report)
-      if (!waiting.has(key)) linkOnce(join(buildDirectory, 'reports', `${report.id}.json`), join(directory, `${Math.floor(Date.now() / 1000)}-${key}.json`))
+      if (!waiting.has(key)) linkOnce(join(buildDirectory, 'reports', `${report.id}.json`), join(directory, `${dueOf(report)}-${key}.json`))
     }
     if (undone.length > 0) syncDirectory(directory)
     return undone.length
@@ -190,6 +190,11 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
   function buildPath(report: Report): string {
     return join(home, 'builds', report.build)
   }
+}
+
+/** The second when a report that is handed over now is due. */
+function dueOf({ not_before: notBefore }: Report): number {
+  return Math.floor(Math.max(Date.now(), notBefore === undefined ? 0 : Date.parse(notBefore)) / 1000)
 }
 
 /** bin/quern reads these names too: digits, a hyphen, whatever. */

@@ -32,6 +32,8 @@ export interface PatchworkChecksOptions {
   servers: { client: CheckServer; rehearse: boolean }[]
   /** Why a series is told nothing any more, asked just before posting; undefined where it is current. */
   outdated: (series: { server: string; id: number }) => string | undefined
+  /** Whether a build has ended: then its `pending` comes too late, and would hide the result. */
+  ended: (build: string) => boolean
   /** Hears what a rehearsal would have posted. */
   rehearsed: (check: PatchworkCheck) => void
 }
@@ -77,7 +79,7 @@ export function checkTargetUrl(address: string | undefined): string | undefined 
  * Posts checks on patches. A check cannot be changed or removed, each post adds one, so what is there is read first:
  * a report that is tried again after the server took it, but its answer was lost, adds nothing.
  */
-export function openPatchworkChecks({ servers, outdated, rehearsed }: PatchworkChecksOptions): Publisher {
+export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: PatchworkChecksOptions): Publisher {
   return { publish }
 
   async function publish(report: Report): Promise<Outcome> {
@@ -88,6 +90,7 @@ export function openPatchworkChecks({ servers, outdated, rehearsed }: PatchworkC
     if (found === undefined) return { kind: 'refused', reason: `${check.server}, project ${check.project}, is not in quern.yaml any more` }
     const old = outdated({ server: check.server, id: check.series })
     if (old !== undefined) return { kind: 'refused', reason: old }
+    if (check.state === 'pending' && ended(report.build)) return { kind: 'sent' }
     if (found.rehearse) return rehearse(check)
     return post(found.client, check)
   }

@@ -1,6 +1,7 @@
+import * as v from 'valibot'
 import { isDomain, isMailbox, type Mail } from '../model/mail.ts'
 import { readable, readableLine } from '../model/readable.ts'
-import type { Report } from './publisher.ts'
+import type { Outcome, Publisher, Report } from './publisher.ts'
 
 /** What failed on one patch. */
 interface FailedPatch {
@@ -54,9 +55,43 @@ export function replyMail({ series, author, cover, failed, cc, ciName, from }: R
   }
 }
 
-/** The report that carries the reply: one per series. It goes the way of every mail. */
-export function replyReport(build: string, series: string, mail: Mail, created: string): Report<Mail> {
-  return { id: `reply-${series.replace(/[^A-Za-z0-9_-]+/g, '-')}`, publisher: 'email', build, created, payload: mail }
+/** The reply at rest. */
+const replySchema = v.object({ server: v.string(), series: v.number(), mail: v.custom<Mail>((mail) => typeof mail === 'object' && mail !== null) })
+
+interface NewReply {
+  series: { server: string; id: number }
+  mail: Mail
+  created: string
+  notBefore?: string | undefined
+}
+
+/** The report that carries the reply: one a series and build. */
+export function replyReport(build: string, { series: { server, id }, mail, created, notBefore }: NewReply): Report<v.InferOutput<typeof replySchema>> {
+  return { id: `reply-${id}`, publisher: 'patchwork-reply', build, created, ...(notBefore !== undefined && { not_before: notBefore }), payload: { server, series: id, mail } }
+}
+
+export interface RepliesOptions {
+  /** Carries the mail. */
+  email: Publisher
+  /** Why a series is told nothing any more, asked just before mailing; undefined where it is current. */
+  outdated: (series: { server: string; id: number }) => string | undefined
+  /** Makes the build the owner of the series' one mail unless another one is, and returns the owner. */
+  owner: (series: { server: string; id: number }, build: string) => string
+}
+
+/** Sends the one mail about a series: the first build that comes to it owns it, what others wrote is dropped. */
+export function openReplies({ email, outdated, owner }: RepliesOptions): Publisher {
+  return { publish }
+
+  async function publish(report: Report): Promise<Outcome> {
+    const parsed = v.safeParse(replySchema, report.payload)
+    if (!parsed.success) return { kind: 'refused', reason: 'it is no reply' }
+    const { server, series: id, mail } = parsed.output
+    const old = outdated({ server, id })
+    if (old !== undefined) return { kind: 'refused', reason: old }
+    if (owner({ server, id }, report.build) !== report.build) return { kind: 'sent' }
+    return email.publish({ ...report, payload: mail })
+  }
 }
 
 /** The subject as it was mailed, by which mail readers keep a thread: the server merges the brackets and drops PATCH. */

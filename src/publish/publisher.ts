@@ -16,5 +16,7 @@ export interface Report<Payload = unknown> {
   build: string
   /** ISO 8601, UTC. */
   created: string
+  /** It is not to leave before, ISO 8601, UTC. */
+  not_before?: string | undefined
   payload: Payload
 }

@@ -14,6 +14,7 @@ const reportSchema = v.object({
   publisher: v.string(),
   build: v.pipe(v.string(), v.check((name) => parseBuildName(name) !== undefined && !name.startsWith('.'), 'expected <pipeline>/<number>')),
   created: v.pipe(v.string(), v.isoTimestamp()),
+  not_before: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   payload: v.unknown(),
 })
 

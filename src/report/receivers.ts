@@ -47,9 +47,14 @@ function bounded(address: string, role: string, { allow }: MailBounds): Choice {
   const shown = readableLine(address).slice(0, 300)
   if (!isMailbox(address)) return { why: `${role} ${shown} is no plain mail address` }
   if (isNoreply(address)) return { why: `${role} ${shown} takes no mail` }
-  const lower = address.toLowerCase()
-  if (allow.length > 0 && !allow.includes(lower) && !allow.includes(lower.slice(lower.lastIndexOf('@') + 1))) return { why: `${role} ${shown} is not within MAIL_ALLOW` }
+  if (!isWithin(address, allow)) return { why: `${role} ${shown} is not within MAIL_ALLOW` }
   return { address, why: `${role} ${shown}` }
+}
+
+/** Whether MAIL_ALLOW lets mail go to this address. */
+export function isWithin(address: string, allow: readonly string[]): boolean {
+  const lower = address.toLowerCase()
+  return allow.length === 0 || allow.includes(lower) || allow.includes(lower.slice(lower.lastIndexOf('@') + 1))
 }
 
 function adminOnly({ admin }: MailBounds, because: string): Receivers {

@@ -12,12 +12,12 @@ interface Desk {
   rehearsed: PatchworkCheck[]
 }
 
-async function desk({ token = maintainerToken, rehearse = false, outdated }: { token?: string | undefined; rehearse?: boolean; outdated?: string } = {}): Promise<Desk> {
+async function desk({ token = maintainerToken, rehearse = false, outdated, ended = false }: { token?: string | undefined; rehearse?: boolean; outdated?: string; ended?: boolean } = {}): Promise<Desk> {
   const fake = await startFakePatchwork({ recorded: true })
   onTestFinished(() => fake.close())
   const client = openPatchwork({ url: fake.url, project: 'ffmpeg', backOff: 1, timeout: 2000, ...(token !== '' && { token }) })
   const rehearsed: PatchworkCheck[] = []
-  const publisher = openPatchworkChecks({ servers: [{ client, rehearse }], outdated: () => outdated, rehearsed: (check) => rehearsed.push(check) })
+  const publisher = openPatchworkChecks({ servers: [{ client, rehearse }], outdated: () => outdated, ended: () => ended, rehearsed: (check) => rehearsed.push(check) })
   const check = (changes: Partial<PatchworkCheck> = {}): PatchworkCheck => ({ server: fake.url, project: 'ffmpeg', series: 2, patch: 2, state: 'success', context: 'make_x86', description: 'passed', target_url: 'https://ci.example.org/builds/x86/1', ...changes })
   return { fake, publisher, check, rehearsed, post: (changes) => publisher.publish(checkReport('x86/1', check(changes), '2026-11-21T10:00:00Z')) }
 }
@@ -158,4 +158,13 @@ test('a page that the server would not take is left out', () => {
 test('a description is the first line, and the excerpt where it fits', () => {
   expect(checkDescription('error:\n no', 'a\nb')).toBe('error: no\n\na\nb')
   expect(checkDescription('error', 'x'.repeat(3000))).toBe('error')
+})
+
+test('a pending check that comes when its build has ended is not posted, since it would hide the result', async () => {
+  const { fake, post } = await desk({ ended: true })
+
+  expect(await post({ state: 'pending', target_url: undefined })).toEqual({ kind: 'sent' })
+  expect(fake.checks.get(2)).toBeUndefined()
+  await post({ state: 'fail' })
+  expect(fake.checks.get(2)).toMatchObject([{ state: 'fail' }])
 })

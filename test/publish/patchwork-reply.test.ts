@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { openEmail } from '../../src/publish/email.ts'
-import { mailSubject, replyMail, replyReport, type ReplyOptions } from '../../src/publish/patchwork-reply.ts'
+import { mailSubject, openReplies, replyMail, replyReport, type ReplyOptions } from '../../src/publish/patchwork-reply.ts'
+import type { Outcome } from '../../src/publish/publisher.ts'
+import type { Mail } from '../../src/model/mail.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -18,12 +20,19 @@ const options: ReplyOptions = {
   from: 'Mill <ci@example.org>',
 }
 
+const series = { server: 'https://patchwork.example.org', id: 2 }
+
+/** By the publisher of the build x86/1, in a home where the series' mail is owned by that build or as told. */
+function publish(url: string, mail: Mail, { owner = 'x86/1', outdated }: { owner?: string; outdated?: string } = {}): Promise<Outcome> {
+  const email = openEmail({ url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
+  return openReplies({ email, outdated: () => outdated, owner: () => owner }).publish(replyReport('x86/1', { series, mail, created: '2026-11-21T10:00:00Z' }))
+}
+
 test('the reply stands in the thread of the first patch that failed', async () => {
   const smtp = await smtpListener()
-  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
   const mail = replyMail(options)!
 
-  expect(await email.publish(replyReport('x86/1', options.series, mail, '2026-11-21T10:00:00Z'))).toEqual({ kind: 'sent' })
+  expect(await publish(smtp.url, mail)).toEqual({ kind: 'sent' })
 
   const [taken] = smtp.taken
   expect(taken!.to.toSorted()).toEqual(['bob@example.com', 'ci@lists.example.org'])
@@ -41,11 +50,10 @@ test('the reply stands in the thread of the first patch that failed', async () =
 
 test('nothing that strangers choose becomes a header', async () => {
   const smtp = await smtpListener()
-  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
   const evil = '<x@example.com>\r\nBcc: victim@example.com'
   const mail = replyMail({ ...options, cover: evil, failed: [{ n: 1, msgid: evil, name: 'area: text\r\nBcc: victim@example.com', failures: [failure] }] })!
 
-  await email.publish(replyReport('x86/1', options.series, mail, '2026-11-21T10:00:00Z'))
+  await publish(smtp.url, mail)
 
   expect(smtp.taken[0]!.to).toEqual(['bob@example.com', 'ci@lists.example.org'])
   expect(smtp.taken[0]!.raw).not.toMatch(/^Bcc:/im)
@@ -53,16 +61,14 @@ test('nothing that strangers choose becomes a header', async () => {
 
 test('a copy that the server does not take does not make the mail refused', async () => {
   const smtp = await smtpListener({ recipient: (address) => (address.startsWith('ci@') ? 550 : undefined) })
-  const email = openEmail({ url: smtp.url, from: { name: 'Quern', address: 'quern@example.org' }, builds: tempDir() })
 
-  expect(await email.publish(replyReport('x86/1', options.series, replyMail(options)!, '2026-11-21T10:00:00Z'))).toEqual({ kind: 'sent' })
+  expect(await publish(smtp.url, replyMail(options)!)).toEqual({ kind: 'sent' })
 })
 
 test('the same series has the same mail, whatever failed', () => {
   const other = replyMail({ ...options, failed: options.failed.slice(1) })!
 
   expect(other.message_id).toBe(replyMail(options)!.message_id)
-  expect(replyReport('x86/1', options.series, other, '').id).toBe(replyReport('ppc/7', options.series, other, '').id)
 })
 
 test('an author without a plain address, or nothing that failed, makes no mail', () => {
@@ -84,4 +90,12 @@ test.each([
   ['[net-next,v2,RESEND,2/4] x: [y] z', '[net-next] [PATCH v2 RESEND 2/4] x: [y] z'],
 ])('%s was mailed as %s', (name, subject) => {
   expect(mailSubject(name)).toBe(subject)
+})
+
+test('a build that does not own the mail of the series sends none, nor does any once a newer version is there', async () => {
+  const smtp = await smtpListener()
+
+  expect(await publish(smtp.url, replyMail(options)!, { owner: 'ppc/7' })).toEqual({ kind: 'sent' })
+  expect(await publish(smtp.url, replyMail(options)!, { outdated: 'superseded by version 3' })).toEqual({ kind: 'refused', reason: 'superseded by version 3' })
+  expect(smtp.taken).toEqual([])
 })
