@@ -62,7 +62,7 @@ async function run(file: string | undefined, { job }: { job?: string }): Promise
     let plan: Plan | undefined
     workshop.settle = async (asked, signal) => {
       const settled = await settle(asked, signal)
-      if ('ignored' in settled) return settled
+      if (!('plan' in settled)) return settled
       plan = laptopPlan(settled.plan, { job, sandbox: hasSandbox() })
       return { ...settled, plan }
     }

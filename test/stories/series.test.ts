@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readdirSync, readFileSync, renameSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { aSeriesServer, mailsSince } from '../helpers/a-series-server.ts'
 import { exitOf, until } from '../helpers/a-home.ts'
@@ -10,8 +10,19 @@ const { patches } = JSON.parse(readFileSync('test/fixtures/patchwork/ids.json', 
 const sandboxed = isInstalled('bwrap', 'apt-get install bubblewrap')
 const compiles = isInstalled('make', 'apt-get install build-essential') && isInstalled('cc', 'apt-get install build-essential')
 
-/** The job of the small stories: it fails where the tree says so. */
-const make = { make: 'workspace: commit\nscript: |\n  cat state.txt\n  ! grep -n "^error" state.txt\n  if [ -e hang ]; then sleep 600; fi\n' }
+/** The job of the small stories: it fails where the tree says so, and says what a compiler would. */
+const make = { make: 'workspace: commit\nscript: |\n  grep -n "" state.txt | sed -n "s/^\\\\([0-9]*\\\\):\\\\(\\\\(warning\\\\|error\\\\): .*\\\\)/state.txt:\\\\1: \\\\2/p"\n  if grep -q "^error" state.txt; then exit 1; fi\n  if [ -e hang ]; then sleep 600; fi\n' }
+
+/** A tree and a series for it: the state of the base, then one for each patch. */
+function seriesOf(base: string, ...states: string[]) {
+  const repo = gitRepo()
+  const start = repo.commit({ 'state.txt': base, 'README': 'A mill.\n' }, 'Begin')
+  states.forEach((state, index) => repo.commit({ 'state.txt': state }, `state: change ${index + 1}`))
+  const patches = mailsSince(repo, start)
+  repo.git('branch', 'mailed')
+  repo.git('reset', '--quiet', '--hard', start)
+  return { repo, start, patches }
+}
 
 describe.skipIf(!sandboxed)('a mailed series', () => {
   test.skipIf(!compiles)('as a real server keeps it is applied, built and told of: good, broken, failing, warning, not applying, out of order, non-ASCII, incomplete, superseded', async () => {
@@ -28,4 +39,135 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(shown('noapply')).toEqual([{ apply: 'warning: does not apply: conflict in libmini/clip.c' }])
     for (const name of ['incomplete', 'series3', 'single']) expect(patches[name]!.flatMap(server.told), name).toEqual([])
   }, 60_000)
+
+  test('of three patches with the fault in the second is told of on each; its author gets one reply, to the second mail', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n', 'fine\nerror: broken by the second\n', 'fine\nerror: broken by the second\nmore\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: { 'x86/make': make.make, 'ppc/make': make.make }, source: { pipelines: ['job:x86/make', 'job:ppc/make'], commit_message: ['signed_off_by'], mail: { reply: true, from: 'CI <ci@example.org>', cc: 'ci-list@example.org' } } })
+    const { id, patches } = server.fake.addSeries({ patches: mails, cover: { name: '[0/3] Three', content: 'Three.' } })
+    await server.poll()
+    expect(await server.build(['--threads', '2'])).toMatchObject({ code: 0, stderr: '' })
+    const message = { commit_msg_signed_off_by: 'warning: there is no Signed-off-by: Name <address>' }
+    const on = (line: string) => ({ ...message, make_x86: line, make_ppc: line })
+    expect(patches.map(server.shown)).toEqual([on('success: passed'), on('fail: state.txt:2: error: broken by the second'), on('warning: fails before this patch, too: state.txt:2: error: broken by the second')])
+    expect(server.told(patches[1]!).filter((line) => line.startsWith('make_x86'))).toEqual(['make_x86 pending: waits for its turn', 'make_x86 fail: state.txt:2: error: broken by the second'])
+    expect(server.result('x86~make/1').runs.map(({ name, verdict, blame }) => `${name} ${verdict} ${blame?.class}`)).toEqual(['make [1/3] passed undefined', 'make [2/3] failed new', 'make [3/3] failed parent'])
+    expect(server.smtp.taken).toHaveLength(1)
+    const [reply] = server.smtp.taken
+    expect(reply!.to.toSorted()).toEqual(['ann@example.com', 'ci-list@example.org'])
+    expect(reply!.email).toMatchObject({ subject: 'Re: [PATCH 2/3] state: change 2', inReplyTo: `<patch-${patches[1]}@example.com>`, from: { address: 'ci@example.org' } })
+    for (const words of ['make_x86', 'make_ppc', 'error: broken by the second']) expect(reply!.text).toContain(words)
+    expect(reply!.text).not.toContain('change 3')
+    expect(server.read(`ledger/series/${new URL(server.fake.url).host.replace(/[.:]/g, '-')}-${id}.mail`)).toMatch(/make\/1$/)
+    const again = await server.quern('retry', 'x86~make/1')
+    expect(again).toMatchObject({ code: 0 })
+    await server.build()
+    expect(server.result('x86~make/2').verdict).toBe('failed')
+    expect(server.smtp.taken).toHaveLength(1)
+  }, 30_000)
+
+  test('on a base that is red already blames nobody; the patch that repairs it passes, and the one that breaks it again is new', async () => {
+    const { repo, patches: mails } = seriesOf('error: old\n', 'error: old\nmore\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
+    const { patches: [red] } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    await server.build()
+    expect(server.shown(red!)).toEqual({ make: 'warning: fails before this patch, too: state.txt:1: error: old' })
+    expect(server.result('make/1').runs.map(({ name, verdict, base, blame }) => ({ name, verdict, base, blame: blame?.class }))).toEqual([
+      { name: 'make', verdict: 'failed', blame: 'parent' },
+      { name: 'make [base]', verdict: 'failed', base: true },
+    ])
+    expect(server.smtp.taken).toEqual([])
+    const second = mailsSince((repo.commit({ 'state.txt': 'fine\n' }, 'state: repair'), repo.commit({ 'state.txt': 'error: again\n' }, 'state: break'), repo), 'HEAD~2')
+    repo.git('reset', '--quiet', '--hard', 'HEAD~2')
+    const { patches } = server.fake.addSeries({ patches: second })
+    await server.poll()
+    await server.build()
+    expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }, { make: 'fail: state.txt:1: error: again' }])
+    expect(server.smtp.taken.map(({ email }) => email.inReplyTo)).toEqual([`<patch-${patches[1]}@example.com>`])
+  }, 30_000)
+
+  test('with warnings that its base has, too, succeeds; a further one is a warning, by its text, wherever it stands', async () => {
+    const { repo, patches: mails } = seriesOf('warning: old\n', 'moved\nwarning: old\n', 'moved\nwarning: fresh\nwarning: old\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    await server.build()
+    expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }, { make: 'warning: new warning: state.txt: fresh' }])
+    expect(server.result('make/1').verdict).toBe('passed')
+  }, 30_000)
+
+  test('of which version 2 comes during the build of version 1 is told of version 2 only', async () => {
+    const { repo, start, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n')
+    repo.git('checkout', '--quiet', '--detach', start)
+    repo.commit({ hang: '' }, 'state: change 1')
+    const hanging = mailsSince(repo, start)
+    repo.git('checkout', '--quiet', 'main')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
+    const one = server.fake.addSeries({ name: 'state: change', patches: hanging })
+    await server.poll()
+    const builder = server.startBuilder()
+    await until('the first version runs, and the server knows', () => server.list('builds/make/1/runs').length > 0 && server.told(one.patches[0]!).length > 0)
+    const two = server.fake.addSeries({ name: 'state: change', version: 2, patches: mails })
+    await server.poll()
+    expect(await exitOf(builder)).toBe(0)
+    expect(server.result('make/1')).toMatchObject({ verdict: 'cancelled', reason: `superseded by version 2, series ${two.id}` })
+    expect(server.told(one.patches[0]!)).toEqual(['make pending: waits for its turn'])
+    expect(server.shown(two.patches[0]!)).toEqual({ make: 'success: passed' })
+    expect(server.smtp.taken).toEqual([])
+  }, 30_000)
+
+  test('of which a newer version comes while its result waits in the outbox is told nothing more', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'error: first try\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { pace: 1000 } })
+    const one = server.fake.addSeries({ name: 'state: change', patches: mails })
+    server.fake.troubles.push({ match: /^(?:GET|POST) .*\/checks\//, times: 1000, status: 502 })
+    await server.poll()
+    await server.build()
+    expect(server.result('make/1').verdict).toBe('failed')
+    expect(server.list('outbox').filter((name) => name.endsWith('.json')).length).toBeGreaterThan(0)
+    server.fake.troubles.length = 0
+    server.fake.addSeries({ name: 'state: change', version: 2, patches: mails })
+    await server.poll()
+    expire(server.home)
+    await server.build()
+    expect(server.told(one.patches[0]!)).toEqual([])
+  }, 30_000)
+
+  test('in a rehearsal posts nothing and mails the administrator only', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'error: new\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { rehearse: true, mail: { reply: true, cc: 'ci-list@example.org' } } })
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    await server.build()
+    expect(patches.map(server.told)).toEqual([[]])
+    expect(server.read('logs/build.log')).toContain('rehearsal: this check would have been posted')
+    expect(server.smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
+  }, 30_000)
+
+  test('that does not apply is answered only where quern.yaml asks for it', async () => {
+    const { repo, patches: mails } = seriesOf('one\n', 'two\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { mail: { reply: true, not_applied: true } } })
+    repo.commit({ 'state.txt': 'three\n' }, 'Meanwhile')
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    await server.build()
+    expect(server.result('make/1')).toMatchObject({ verdict: 'not-applied', runs: [{ name: 'apply', verdict: 'not-applied', blame: { class: 'not-applied' } }] })
+    expect(server.shown(patches[0]!)).toEqual({ apply: 'warning: does not apply: conflict in state.txt' })
+    expect(server.smtp.taken.map(({ text }) => /does not apply: conflict in state\.txt/.test(text))).toEqual([true])
+  }, 30_000)
+
+  test('is built although its server was away while its mails were to be fetched', async () => {
+    const { repo, patches: mails } = seriesOf('one\n', 'two\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    server.fake.troubles.push({ match: /\/mbox\//, times: 4, status: 502, body: '<html>Bad Gateway</html>' })
+    await server.build()
+    expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }])
+  }, 30_000)
 })
+
+/** Makes what waits in the outbox due. */
+function expire(home: string): void {
+  for (const name of readdirSync(join(home, 'outbox')).filter((one) => one.endsWith('.json'))) renameSync(join(home, 'outbox', name), join(home, 'outbox', name.replace(/^\d+/, '0')))
+}
