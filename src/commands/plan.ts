@@ -39,7 +39,7 @@ async function plan(directory: string, { request: file, scripts, json }: PlanOpt
   const config = await openConfig()
   const request = file === undefined ? await requestFromRepository(directory, config) : requestFromFile(file)
   const choice = pipelineFor(config, request)
-  const ofCommit = choice.unlessOwn === true || choice.pipeline.startsWith('file:')
+  const ofCommit = choice.unlessOwn === true || choice.pipeline.startsWith('file:') || request.series !== undefined
   const planned = ofCommit ? await settleFromCommit(config, request) : await settlePlan(request, choice, planSettings(config))
   if (json) printJson(planned)
   else tell(request, { choice, planned, scripts: scripts === true })
@@ -51,6 +51,7 @@ async function settleFromCommit(config: QuernConfig, request: Request): Promise<
   try {
     const elsewhere = { ...config, home }
     const settled = await openSettlerOf(elsewhere, openExecutors(elsewhere))(request, new AbortController().signal)
+    if ('cancelled' in settled) return { ignored: settled.cancelled }
     return 'ignored' in settled ? settled : settled.plan
   } finally {
     rmSync(home, { recursive: true, force: true })
