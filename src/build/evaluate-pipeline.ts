@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { readStrangersFile } from '../disk/read-strangers-file.ts'
 import { makeDirectory } from '../disk/write.ts'
-import type { Ending, Execution } from '../executor/executor.ts'
+import type { Ending } from '../executor/executor.ts'
 import { isTrusted, type Request } from '../model/request.ts'
 import { readable } from '../model/readable.ts'
 import type { EvaluationAnswer, EvaluationInput } from '../plan/pipeline/evaluation.ts'
@@ -71,16 +71,8 @@ async function evaluateIn(directory: string, file: PipelineFile, { settings, sig
   const mounts = await file.checkOut(root)
   // What is written beside the file must not follow a link of the commit to somewhere else.
   if (orMissing(() => realpathSync(join(root, file.path))) !== join(realpathSync(root), file.path)) throw new PipelineError(`the commit has no file ${file.path}, which is to be its pipeline`)
-  const name = isTrusted(file.request) ? settings.trustedExecutor : 'sandbox'
-  const isolated = name === 'sandbox'
-  const executor = await settings.executor(name)
-  const execute = (script: string, given: Pick<Execution, 'workspace' | 'network' | 'mounts' | 'limits'>) => {
-    const output = openOutput()
-    const path = join(directory, 'script')
-    writeFileSync(path, script)
-    const execution = { id: `${settings.homeId}/pipeline/0/${basename(directory)}`, script: path, env: { ...settings.world, TMPDIR: join(given.workspace, 'tmp') }, output: output.push, ...given }
-    return executor.execute(execution, signal).then((ending) => ({ ending, printed: output.text() }))
-  }
+  const isolated = !isTrusted(file.request) || settings.trustedExecutor === 'sandbox'
+  const execute = executeIn(directory, { settings, signal, isolated })
   await installHelpers({ file, root, directory, settings: { ...settings, execute } })
   const program = isolated ? programInside : settings.program
   const input: EvaluationInput = { root, file: file.path, api: join(program, 'index.js'), answer: join(workspace, 'answer.json'), repo: file.repo }
@@ -93,6 +85,19 @@ async function evaluateIn(directory: string, file: PipelineFile, { settings, sig
   })
   signal.throwIfAborted()
   return definedBy(file.path, { answer: answerIn(input.answer), ending, printed, settings })
+}
+
+/** Runs bash for an evaluation, by the executor that is right for the request. */
+function executeIn(directory: string, { settings, signal, isolated }: { settings: EvaluatorSettings; signal: AbortSignal; isolated: boolean }): HelperSettings['execute'] {
+  return async (text, given) => {
+    const executor = await settings.executor(isolated ? 'sandbox' : 'shell')
+    const script = join(directory, 'script')
+    writeFileSync(script, text)
+    const output = openOutput()
+    const env = { ...settings.world, TMPDIR: join(given.workspace, 'tmp') }
+    const ending = await executor.execute({ id: `${settings.homeId}/pipeline/0/${basename(directory)}`, script, env, output: output.push, ...given }, signal)
+    return { ending, printed: output.text() }
+  }
 }
 
 function definedBy(path: string, { answer, ending, printed, settings }: { answer: EvaluationAnswer | undefined; ending: Ending; printed: string; settings: EvaluatorSettings }): unknown {
