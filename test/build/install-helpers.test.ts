@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { installHelpers, type HelperSettings } from '../../src/build/install-helpers.ts'
 import { aPipelineHome } from '../helpers/a-pipeline-home.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
+import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const sandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
@@ -75,4 +77,25 @@ test.skipIf(!sandbox)('an untrusted request fetches nothing by itself, and what 
   const lockless = aPipelineHome()
   expect(lockless.result(await lockless.buildCommit(unlocked))).toMatchObject({ verdict: 'failed', reason: '.quern/package.json names packages, but has no package-lock.json beside it: run "npm install" there and commit the file' })
   expect(readdirSync(join(home, 'cache'))).not.toContain('helpers')
+})
+
+test('what an untrusted request installed never serves a trusted one', async () => {
+  const home = tempDir()
+  const installed: string[] = []
+  const install = async (trusted: boolean) => {
+    const directory = mkdtempSync(join(home, 'work-'))
+    const root = join(directory, 'tree')
+    mkdirSync(join(root, '.quern'), { recursive: true })
+    writeFileSync(join(root, '.quern/package.json'), '{"dependencies": {"grist": "1"}}')
+    writeFileSync(join(root, '.quern/package-lock.json'), '{}')
+    const execute: HelperSettings['execute'] = async (_, { workspace }) => {
+      installed.push(trusted ? 'trusted' : 'untrusted')
+      writeFileSync(join(workspace, 'node_modules/by'), installed.at(-1)!)
+      return { ending: { verdict: 'passed', code: 0 }, printed: '' }
+    }
+    await installHelpers({ file: { path: '.quern/pipeline.ts', request: sampleRequest({ source: 'github', trusted }) }, root, directory, settings: { home, limits: { grace: 1 }, mayUseNetwork: () => true, execute } })
+    return readFileSync(join(root, '.quern/node_modules/by'), 'utf8')
+  }
+  expect([await install(false), await install(false), await install(true), await install(true)]).toEqual(['untrusted', 'untrusted', 'trusted', 'trusted'])
+  expect(installed).toEqual(['untrusted', 'trusted'])
 })
