@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { aBlameHome } from '../helpers/a-blame-home.ts'
+import { runQuern } from '../helpers/run-quern.ts'
 import { withGoneSubmodule, writeHistory, type Written } from '../helpers/history.ts'
 
 /** A line of commits on main, one for each state; the author of the nth is `n@example.org`. */
@@ -76,6 +78,50 @@ test('a parent that cannot be built is ours: the administrator is told', async (
   const entry = push('check', ids[1]!, { before: ids[0]! })
   await grind()
   expect(resultOf(entry)).toMatchObject({ verdict: 'failed', blame: { class: 'infra', reason: expect.stringContaining('could not be built') } })
+  expect(mailedBy(resultOf(entry))).toEqual(['admin@example.org'])
+})
+
+/** A builder that dies just before it takes the parent's entry: the failure is held. */
+async function held() {
+  const home = homeOf(['good', 'bad'])
+  const entry = home.push('check', home.ids[1]!, { before: home.ids[0]! })
+  const fault = pathToFileURL(resolve('test/helpers/fault.mjs')).href
+  await home.build([], { NODE_OPTIONS: `--import ${fault}`, FAULT_CALL: 'rename', FAULT_PATH: join(home.home, 'queue/low'), FAULT_AT: '1', FAULT_ERROR: 'KILL' })
+  expect(home.resultOf(entry).blame).toBeUndefined()
+  expect(home.list('queue/low')).toHaveLength(1)
+  const [mark] = home.list('ledger/held') as [string]
+  return { ...home, entry, mark, makeDue: () => renameSync(join(home.home, 'ledger/held', mark), join(home.home, 'ledger/held', mark.replace(/^\d+/, '1'))) }
+}
+
+test('while it is held, show says what it waits for and nobody is mailed; afterwards show and why tell the class with its reason', async () => {
+  const { home, ids, entry, grind, mailedBy, resultOf } = await held()
+  expect((await runQuern(home, ['show', 'check/1'])).stdout).toMatch(new RegExp(`blame +not known yet: ${ids[0]!.slice(0, 10)} is built first`))
+  expect(mailedBy(resultOf(entry))).toEqual([])
+  await grind()
+  expect((await runQuern(home, ['show', 'check/1'])).stdout).toMatch(/blame +new: the parent \w+ \(check\/2\) is green/)
+  expect((await runQuern(home, ['why', ids[1]!])).stdout).toMatch(/^failed: .*\n(?:.*\n)*.*check is new: the parent \w+ \(check\/2\) is green/)
+})
+
+test('a failure whose parent was taken out of the queue is told as ours when it is due, and a tick before that starts nothing', async () => {
+  const { home, entry, grind, makeDue, resultOf, mailedBy, list } = await held()
+  for (const name of list('queue/low')) rmSync(join(home, 'queue/low', name))
+  await grind()
+  expect(resultOf(entry).blame).toBeUndefined()
+  makeDue()
+  await grind()
+  expect(resultOf(entry).blame).toMatchObject({ class: 'infra', reason: expect.stringContaining('not in the queue any more') })
+  expect(mailedBy(resultOf(entry))).toEqual(['admin@example.org'])
+  expect(list('ledger/held')).toEqual([])
+})
+
+test('a parent that is not built in time makes the failure ours, and is no news when it is built after all', async () => {
+  const { home, entry, grind, makeDue, resultOf, results, mailedBy } = await held()
+  const file = join(home, 'builds/check/1/blame.json')
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), due: 1 }))
+  makeDue()
+  await grind()
+  expect(results()).toHaveLength(2)
+  expect(resultOf(entry).blame).toMatchObject({ class: 'infra', reason: expect.stringContaining('in time') })
   expect(mailedBy(resultOf(entry))).toEqual(['admin@example.org'])
 })
 
