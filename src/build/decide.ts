@@ -4,7 +4,7 @@ import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import type { BuildRecord } from '../record/build-record.ts'
 import { endHold, keepHold, type Hold } from './hold.ts'
-import { followUp, tellBlame } from './pursue.ts'
+import { blameSentences, followUp, tellBlame } from './pursue.ts'
 import { sentenceOf } from './sentence-of.ts'
 import type { Finished, Workshop } from './workshop.ts'
 
@@ -18,7 +18,7 @@ export async function decide(workshop: Workshop, record: BuildRecord, finished: 
   if (hold !== undefined) keepHold(workshop.home, hold)
   else {
     if (result.attempt > 1) endHold(workshop.home, result)
-    for (const { name, blame } of result.runs) if (blame !== undefined) record.say(`The failure of ${name} is ${blame.class}: ${blame.reason}.`)
+    for (const sentence of blameSentences(result)) record.say(sentence)
     for (const report of request.blame === undefined ? await workshop.reportsOn(finished) : []) await workshop.outbox.write(record.directory, report)
   }
   await record.decide(result)

@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildName, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
 import { isTrusted } from '../model/request.ts'
 import { isTerminal } from '../model/verdict.ts'
@@ -62,6 +64,11 @@ export async function withAuthors(workshop: Workshop, hold: Hold | undefined, ru
   }))
 }
 
+/** What the record tells of whose the failures are, a sentence each. */
+export function blameSentences({ runs }: BuildResult): string[] {
+  return runs.flatMap(({ name, repeats, blame }) => (blame === undefined || repeats !== undefined ? [] : [`The failure of ${name} is ${blame.class}: ${blame.reason}.`]))
+}
+
 /** Adds what was found out to the ledger, a line a failure. */
 export function tellBlame({ ledger }: Workshop, result: BuildResult): void {
   const { repository, ref, commit_id, entry, runs } = result
@@ -95,6 +102,7 @@ async function tell(workshop: Workshop, hold: Hold, decided: BuildResult): Promi
   keepHold(workshop.home, hold)
   amendResult(directory, result)
   addToIndex(workshop.home, result)
+  appendFileSync(join(directory, 'summary.log'), blameSentences(result).map((sentence) => `${new Date().toISOString()} ${sentence}\n`).join(''))
   tellBlame(workshop, result)
   workshop.log.info({ build: buildName(result), blame }, 'its failures have their classes')
 }

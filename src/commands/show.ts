@@ -108,6 +108,7 @@ function facts({ home, build, status, request, result }: Shown): [string, string
     ['message', request.message?.split('\n')[0]],
     ['committer', `${request.committer_name} <${request.committer_email}>`],
     ['retry of', request.retry_of],
+    ['built for', request.blame && `${request.blame.for}, to tell whose its failure is`],
     ['entry', result?.entry],
     ['attempt', result === undefined || result.attempt === 1 ? undefined : String(result.attempt)],
     ['started', result && localTime(result.started)],
