@@ -9,7 +9,7 @@ import { tempDir } from './helpers/temp-dir.ts'
 const mill = pipeline((p) => {
   p.job('lint', 'x')
   p.stage('test', () => {
-    p.job('db', 'x', { service: true })
+    p.job('db', 'x', { service: true, image: 'db' })
     p.job('unit', 'x')
     p.job('slow', 'x')
   })

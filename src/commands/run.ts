@@ -132,6 +132,7 @@ function requestFor(tree: WorkTree, commit: string, pipeline: string): Request {
     clone_url: tree.top,
     source: 'command',
     trusted: true,
+    fresh: true,
     pipeline,
     received: new Date().toISOString(),
   })
@@ -163,7 +164,9 @@ async function build(workshop: Workshop, request: Request): Promise<BuildResult>
 async function buildClaim(workshop: Workshop, claim: Claim, stop: Stop): Promise<void> {
   const { take } = openSlots(workshop.threads)
   const executor = workshop.executor
-  await runBuild({ ...workshop, reportsOn: async () => [], executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, stop })
+  // Who broke it is known, and sees every failure at once.
+  const alone = { blame: { compare: false, retry: false }, reportsOn: async () => [] }
+  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, stop })
 }
 
 async function report(workshop: Workshop, result: BuildResult, plan: Plan | undefined): Promise<void> {

@@ -29,6 +29,7 @@ export const definedJobSchema = v.pipe(
     service: v.optional(v.boolean('expected true or false'), false),
     ready: v.optional(script),
     deploy: v.optional(v.boolean('expected true or false'), false),
+    reuse: v.optional(v.boolean('expected true or false')),
     group: v.optional(nameSchema),
   }),
   v.forward(v.check(({ executor, image }) => executor !== 'container' || image !== undefined, 'expected an image, since the executor is "container"'), ['image']),

@@ -20,6 +20,11 @@ export interface SharedOptions {
   cpus?: number
   /** `commit` (what is not said): a fresh work tree; `none`: an empty directory. */
   workspace?: 'commit' | 'none' | { from: string | Job }
+  /**
+   * Whether its verdict on a tree is taken again where the same tree is asked for. Without a word: where it has no network
+   * and no secrets, and its script names neither a value of the request nor $QUERN_SHARED, of which it is then told nothing.
+   */
+  reuse?: boolean
 }
 
 /** Options of one job. */

@@ -100,6 +100,8 @@ function settleJob(job: DefinedJob, request: Request, settings: Omit<PipelinePla
     ...(trusted && job.memory !== undefined && { memory: job.memory }),
     ...(trusted && job.cpus !== undefined && { cpus: job.cpus }),
     ...(trusted && job.group !== undefined && { group: expandGroup(job.group, env) }),
+    // That a verdict holds for others, too, is not believed from a stranger.
+    ...(job.reuse !== undefined && (trusted || !job.reuse) && { reuse: job.reuse }),
     ...(job.service && { service: true }),
     ...(job.ready !== undefined && { ready: job.ready }),
     ...(job.deploy && { deploy: true }),

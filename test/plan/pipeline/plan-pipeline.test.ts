@@ -62,13 +62,19 @@ test('where a job runs follows from its image and executor', async () => {
 })
 
 test('an untrusted request sets scripts, needs, environment and artifacts, and this server the rest', async () => {
-  const greedy: PipelineOptions = { supersede: true, notify: ['victim@example.org'], memory: '64g', cpus: 64, timeout: 1000, secrets: ['TOKEN'], group: 'all' } as PipelineOptions
+  const greedy: PipelineOptions = { supersede: true, notify: ['victim@example.org'], memory: '64g', cpus: 64, timeout: 1000, secrets: ['TOKEN'], reuse: true, group: 'all' } as PipelineOptions
   const plan = await planOf((p) => [p.job('a', 'make', { executor: 'shell', env: { A: 1 }, artifacts: ['*.log'] })], { options: greedy, request: untrusted })
   expect(plan).toMatchObject({ notify: [] })
   expect(plan.supersede).toBeUndefined()
   expect(plan.runs[0]).toMatchObject({ executor: 'sandbox', script: 'set -e\nmake', secrets: [], network: false, timeout: 60, artifacts: ['*.log'] })
   expect(plan.runs[0]!.env['A']).toBe('1')
-  for (const key of ['memory', 'cpus', 'group', 'mounts', 'engine']) expect(plan.runs[0]).not.toHaveProperty(key)
+  for (const key of ['memory', 'cpus', 'group', 'mounts', 'engine', 'reuse']) expect(plan.runs[0]).not.toHaveProperty(key)
+})
+
+test('an untrusted request may only say that a verdict is not to be taken again', async () => {
+  const define = (p: PipelineContext) => [p.job('a', 'x', { reuse: false }), p.job('b', 'x', { reuse: true })]
+  expect((await planOf(define)).runs.map(({ reuse }) => reuse)).toEqual([false, true])
+  expect((await planOf(define, { request: untrusted })).runs.map(({ reuse }) => reuse)).toEqual([false, undefined])
 })
 
 test('a deploy of an untrusted request does not run', async () => {
