@@ -32,12 +32,12 @@ function firstThatWorks(): TreeKiller {
 
 function namespaceKiller(): TreeKiller | undefined {
   const prefix = unsharePrefix([])
-  return prefix && { kind: 'namespace', note: 'each run has a PID namespace of its own, nothing of it outlives it', prefix }
+  return prefix && { kind: 'namespace', note: 'each run has a PID namespace to itself, nothing of it outlives it', prefix }
 }
 
 function userNamespaceKiller(): TreeKiller | undefined {
   const prefix = unsharePrefix(['--user', '--map-current-user'])
-  const note = 'each run has a user and PID namespace of its own, nothing of it outlives it; sudo and su do not work inside (TREE_KILL=group allows them)'
+  const note = 'each run has a user and PID namespace to itself, nothing of it outlives it; sudo and su do not work inside (TREE_KILL=group allows them)'
   return prefix && { kind: 'user-namespace', note, prefix }
 }
 
