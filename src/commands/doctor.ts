@@ -35,9 +35,9 @@ async function examine(home: string): Promise<Check[]> {
   const [programs, cron, ...configured] = await Promise.all([
     checkPrograms(wantedPrograms(config)),
     checkCron(home),
-    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config)]),
+    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config), checkPatchwork(config)]),
   ])
-  return [...programs, check, ...(config === undefined ? [] : [...checkSettings(config), ...checkPatchwork(config)]), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home), checkIndex(home)]
+  return [...programs, check, ...(config === undefined ? [] : checkSettings(config)), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home), checkIndex(home)]
 }
 
 /** With settings that cannot be read, their defaults. */

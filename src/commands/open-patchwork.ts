@@ -1,5 +1,5 @@
 import type { Logger } from '../log/open-log.ts'
-import { openPatchwork, type PatchworkClient } from '../patchwork/client.ts'
+import { openPatchwork, type ClientOptions, type PatchworkClient } from '../patchwork/client.ts'
 import { parseBuildName } from '../model/build.ts'
 import type { Series } from '../model/request.ts'
 import { isTerminal } from '../model/verdict.ts'
@@ -16,8 +16,8 @@ export interface OpenSource {
 }
 
 /** The Patchwork projects of this home. Nothing is asked yet. Without its token a project can be read and not posted to. */
-export function openSources({ settings, structure, environment }: QuernConfig): OpenSource[] {
-  return structure.patchwork.map((source) => ({ source, client: clientOf(source, { ciName: settings.CI_NAME, environment }) }))
+export function openSources({ settings, structure, environment }: QuernConfig, bounds: Pick<ClientOptions, 'timeout' | 'tries'> = {}): OpenSource[] {
+  return structure.patchwork.map((source) => ({ source, client: clientOf(source, { ciName: settings.CI_NAME, environment, bounds }) }))
 }
 
 /** The project of quern.yaml that a series is of; undefined where it is not there any more. */
@@ -25,12 +25,12 @@ export function sourceOf(config: QuernConfig, { server, project }: Series): Open
   return openSources(config).find(({ client }) => client.server === server && client.project === project)
 }
 
-function clientOf(source: PatchworkSource, { ciName, environment }: { ciName: string; environment: QuernConfig['environment'] }): PatchworkClient {
+function clientOf(source: PatchworkSource, { ciName, environment, bounds }: { ciName: string; environment: QuernConfig['environment']; bounds: Pick<ClientOptions, 'timeout' | 'tries'> }): PatchworkClient {
   const { url, project, token_env: name, pace } = source
   const token = name === undefined ? undefined : environment[name]?.trim()
   // CI_NAME is any line; a header takes ASCII only.
   const userAgent = `quern (${ciName.replace(/[^\x20-\x7e]|[()\\]/g, '?')})`
-  return openPatchwork({ url, project, userAgent, interval: 1000 / pace, ...(token && { token }) })
+  return openPatchwork({ url, project, userAgent, interval: 1000 / pace, ...bounds, ...(token && { token }) })
 }
 
 /** What the publishers of checks and replies need: where to post, when not to, and who has the word. */

@@ -36,6 +36,8 @@ export interface PatchworkClient {
   cover(id: number): Promise<string>
   /** Checks of one context, oldest first. Nothing is ever removed from them. */
   checks(patch: number, context: string): Promise<CheckAnswer[]>
+  /** Reads with the token, which says whether it is of an active user; not whether that user may post. @throws {PatchworkError} with status 403 where it is refused */
+  checkToken(): Promise<void>
   /** Adds a check; each call adds one, the newest per user and context counts. */
   postCheck(patch: number, check: NewCheck): Promise<void>
 }
@@ -101,6 +103,9 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
         page = nextPage(answer, server)
       }
       return found
+    },
+    async checkToken() {
+      await request({ method: 'GET', url: api(`projects/${encodeURIComponent(project)}/`), accept: 'application/json', ...(token !== undefined && { token }) })
     },
     async postCheck(patch, check) {
       // The slash at the end matters: without it the server redirects, and a followed redirect is a GET that posts nothing.

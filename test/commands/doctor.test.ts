@@ -8,6 +8,7 @@ import type { Check } from '../../src/commands/doctor/check.ts'
 import { startsBuilder } from '../../src/commands/doctor/cron.ts'
 import { checkNode } from '../../src/commands/doctor/programs.ts'
 import { isNear } from '../../src/commands/doctor/settings.ts'
+import { inactiveToken, maintainerToken, startFakePatchwork } from '../helpers/fake-patchwork.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -88,6 +89,24 @@ test('secrets that others may read, tokens that are missing and secrets in quern
   expect(check('secrets')).toMatchObject({ state: 'wrong', found: expect.stringContaining('chmod 600') })
   expect(check('patchwork')).toMatchObject({ state: 'wrong', found: 'the token of tool is to be in NO_SUCH_TOKEN, which is not set' })
   expect(check('quern.yaml').state).toBe('warning')
+})
+
+test('a Patchwork server is asked for its project and whether it takes the token, and nothing is posted', async () => {
+  const fake = await startFakePatchwork()
+  onTestFinished(() => fake.close())
+  const { home, settings } = await soundHome()
+  const environment = readFileSync(settings, 'utf8')
+  const look = async (token: string, changes: Record<string, unknown> = {}) => {
+    writeFileSync(settings, `${environment}export PATCHWORK_TOKEN="${token}"\n`)
+    writeFileSync(join(home, 'quern.yaml'), JSON.stringify({ patchwork: [{ url: fake.url, project: 'ffmpeg', tree: 'https://git.example.org/tool.git', pipelines: ['chunks'], token_env: 'PATCHWORK_TOKEN', ...changes }] }))
+    return (await examine(home)).check('patchwork')
+  }
+  expect(await look(maintainerToken)).toMatchObject({ state: 'ok', found: `ffmpeg at ${fake.url}, its token is accepted` })
+  expect(await look(inactiveToken)).toMatchObject({ state: 'wrong', found: expect.stringContaining('refuses the token in PATCHWORK_TOKEN: User inactive or deleted.') })
+  expect(await look(maintainerToken, { project: 'fmpeg' })).toMatchObject({ state: 'wrong', found: `${fake.url} knows no project fmpeg` })
+  fake.troubles.push({ match: /./, times: 1, status: 502, body: '<html>' })
+  expect(await look(maintainerToken)).toMatchObject({ state: 'warning' })
+  expect(fake.requests.filter(({ method }) => method !== 'GET')).toEqual([])
 })
 
 test('a receiver that is not ours is told apart', async () => {
