@@ -74,13 +74,17 @@ interface Parts {
   uid: number
 }
 
-/** From outside in: join the control groups, wait for the network, make the sandbox, drop to the run's user, take its environment, limit, run. */
+/**
+ * From outside in: join the control groups, wait for the network, make the sandbox, drop to the run's user, take its environment, limit, run.
+ * Of an ordinary user process 1 is this shell, not bwrap, whose descriptors the run could open: what stands in its
+ * complaints counts as ours. The shell has let go of them when the script starts.
+ */
 function sandboxTree({ execution, asked, view, files, group, network, uid }: Parts): Tree {
   const { id, limits } = execution
   const shell = findProgram('sh') ?? '/bin/sh'
   const join = group === undefined ? [] : [shell, '-c', 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"', 'sh', ...group.entrances, '--']
   const bubblewrap = [findProgram('bwrap')!, ...namespaceArguments(execution), ...view, '--']
-  const start = [shell, '-c', `. ${environmentPath}; exec "$@" 2>&1`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
+  const start = [shell, '-c', `. ${environmentPath}; ${isRoot() ? 'exec "$@" 2>&1' : 'exec 2>/dev/null; ("$@" 2>&1); exit $?'}`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
   return {
     command: [...join, ...(network?.prefix ?? []), ...bubblewrap, ...dropping(uid), ...start],
     directory: '/',
@@ -100,7 +104,7 @@ function sandboxTree({ execution, asked, view, files, group, network, uid }: Par
 function namespaceArguments({ network }: Execution): string[] {
   const spaces = ['--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try', ...(network === 'none' ? ['--unshare-net'] : [])]
   const rights = isRoot() ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]) : []
-  const user = isRoot() ? [] : ['--unshare-user', ...(bubblewrapHelp().includes('--disable-userns') ? ['--disable-userns'] : [])]
+  const user = isRoot() ? [] : ['--as-pid-1', '--unshare-user', ...(bubblewrapHelp().includes('--disable-userns') ? ['--disable-userns'] : [])]
   return [...spaces, ...user, '--hostname', 'quern', '--die-with-parent', '--new-session', '--cap-drop', 'ALL', ...rights]
 }
 

@@ -50,6 +50,14 @@ attack.each(['true', 'for i in {1..400}; do echo > f$i; done'])('files of any na
   expect([...owners]).toEqual([String(process.getuid!())])
 })
 
+attackOnRoot('a run of the builder’s own user cannot speak for the sandbox around it', async () => {
+  const script = 'for f in /proc/[0-9]*/fd/*; do case $(readlink $f) in *complaints*) echo "found $f";; esac; (echo forged > $f) 2>/dev/null; done >out; cat out | grep found; exit 1'
+  const { output, ...ending } = await startExecution('sandbox', makeExecution(script), { uid: 65_534 }).ended
+  expect(ending).toMatchObject({ verdict: 'failed', code: 1 })
+  expect(ending.reason).toBeUndefined()
+  expect(output).not.toContain('found')
+})
+
 attackOnRoot('what lies deeper than a path can be long comes back to the builder, too', async () => {
   const { verdict, workspace } = await runScript(sandbox, 'name=$(printf "d%.0s" {1..200}); for i in {1..60}; do mkdir $name && cd $name; done; touch file')
   expect(verdict).toBe('passed')
@@ -232,10 +240,11 @@ attackOnRoot('links that were in the workspace before, hard ones too, hand nothi
   expect(statSync(mirror).uid).toBe(0)
 })
 
-attack('a daemon does not outlive its run, nor a builder that was killed', async () => {
+const builders = root ? [{}, { uid: 65_534 }] : [{}]
+attack.each(builders)('a daemon does not outlive its run, nor a builder that was killed (%j)', async (builder) => {
   const daemon = "(setsid env -i bash -c 'for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done' >/dev/null 2>&1 &); until [ -s beats ]; do sleep 0.02; done; touch ready; sleep 60"
   const execution = makeExecution(daemon)
-  const { child, ended } = startExecution('sandbox', execution)
+  const { child, ended } = startExecution('sandbox', execution, builder)
   for (let look = 0; look < 500 && !existsSync(join(execution.workspace, 'ready')); look += 1) await sleep(20)
   expect(existsSync(join(execution.workspace, 'ready'))).toBe(true)
   child.kill('SIGKILL')

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseRequest } from '../../src/model/request.ts'
-import { cloneUrlOf, type CloneSettings } from '../../src/plan/clone-url.ts'
+import * as v from 'valibot'
+import { cloneEnvironment, cloneUrlOf, type CloneSettings } from '../../src/plan/clone-url.ts'
 
 const request = (cloneUrl?: string) =>
   parseRequest({ repository: 'mill', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '', committer_email: '', clone_url: cloneUrl })
@@ -28,3 +29,9 @@ test.each([
   ['https://example.org/owner/name', 'https://example.org/owner/name'],
   ['file:///srv/git/name.git', 'file:///srv/git/name.git'],
 ])('CLONE_WITH=https clones %s from %s', (from, to) => expect(cloneUrlOf(request(from), { ...none, CLONE_WITH: 'https' })).toBe(to))
+
+test('a password in CLONE_BASE is refused: it would stand in every plan', () => {
+  const accepted = (url: string) => v.is(cloneEnvironment.CLONE_BASE, url)
+  expect(['https://user:not-a-real-token@example.org', 'http://:x@example.org/a'].filter(accepted)).toEqual([])
+  expect(['https://user@example.org/mills', 'https://example.org:8443/a', 'ssh://git@example.org:2222/a', 'git@example.org:mills'].filter((url) => !accepted(url))).toEqual([])
+})
