@@ -26,6 +26,9 @@ export interface ArtifactSources {
   shown: (path: string) => string
 }
 
+/** Bytes of an artifact's path. */
+const longestPath = 1000
+
 /** Files of a run that may be kept. */
 const most = 10_000
 
@@ -113,6 +116,9 @@ function isReally(root: string, path: string): boolean {
 function checkLimits(found: Found[], limit: number): void {
   const size = found.reduce((sum, file) => sum + file.size, 0)
   if (found.length > most) throw new ArtifactError(`it left more than the ${most} files that are kept as artifacts: name fewer in "artifacts", or pack them`)
+  // The record is moved, copied and removed under names of its own length.
+  const long = found.find(({ path }) => Buffer.byteLength(path) > longestPath)
+  if (long !== undefined) throw new ArtifactError(`it left ${readableLine(long.path).slice(0, 200)}… as an artifact, whose path is longer than the ${longestPath} bytes that are kept: pack it`)
   if (size > limit) throw new ArtifactError(`its artifacts are ${mebibytes(size)} MiB, and at most ${mebibytes(limit)} MiB are kept (ARTIFACT_LIMIT in environment.sh): name fewer in "artifacts", or raise the limit`)
 }
 

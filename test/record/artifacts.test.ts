@@ -78,6 +78,15 @@ test('a file that its job marked as set-user-ID is nobody’s set-user-ID progra
   expect(statSync(join(record, 'artifacts/shell')).mode & 0o7777).toBe(0o755)
 })
 
+test('a path so long that the record could not be moved any more is refused', async () => {
+  const { tree, record, kept } = aRun()
+  const directory = join(tree, ...Array.from({ length: 15 }, () => 'd'.repeat(100)))
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'file'), '')
+  await expect(keepArtifacts(record, { tree, globs: ['**'], archive: undefined, limit: 1000, shown })).rejects.toThrow('whose path is longer than the 1000 bytes that are kept')
+  expect(kept()).toEqual([])
+})
+
 test('a file in the way of a directory is the job’s fault, and nothing is kept by halves', async () => {
   const { tree, archive, record, kept } = aRun()
   writeFileSync(join(tree, 'result'), '')
