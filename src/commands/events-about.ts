@@ -19,7 +19,7 @@ export interface Event {
 }
 
 /** Decisions that say what happened besides, and change nothing about the event. */
-const besides = new Set(['duplicate', 'mailed', 'not mailed', 'blame', 'undeliverable'])
+const besides = new Set(['duplicate', 'mailed', 'not mailed', 'blame', 'undeliverable', 'dropped'])
 
 /** Every event that names the commit, delivery, entry or build, oldest first. An entry that was dropped in by hand is one, too. */
 export async function eventsAbout(home: Home, key: string): Promise<Event[]> {

@@ -4,7 +4,7 @@
  *   builds/<build>/reports/<id>.json      written and fsynced before the build is decided
  *   outbox/<due>-<key>.json               linked there by `handOver`; due in seconds, key from build and id
  *   outbox/<later>-<key>.json             renamed when its publisher asks for another try
- *   builds/<build>/sent/<id>.json         renamed when its publisher accepted it
+ *   builds/<build>/sent/<id>.json         renamed when its publisher accepted it, or said that nobody wants it any more
  *   outbox/dead/<key>.json, .reason       renamed when it was refused, is too old or cannot be read
  *
  * A move is one rename, so a crash leaves a report where it was or where it goes. A crash between the publisher's word
@@ -126,6 +126,10 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     const outcome = await publish(publishers, report)
     const age = Math.max(0, now - Date.parse(report.created)) / 1000
     if (outcome.kind === 'sent') return keepAsSent(waiting, report)
+    if (outcome.kind === 'dropped') {
+      ledger.decide({ decision: 'dropped', reason: `report ${report.id}: ${readableLine(outcome.reason)}`, build: report.build })
+      return keepAsSent(waiting, report)
+    }
     if (outcome.kind === 'refused') return bury(waiting, `${report.publisher} refused it: ${outcome.reason}`, report)
     if (age >= oldest) return bury(waiting, `not accepted within five days, last: ${outcome.reason}`, report)
     return putOffUntil(waiting, Math.ceil(now / 1000 + Math.min(Math.max(age, shortestWait), longestWait)))

@@ -89,7 +89,7 @@ export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: Pat
     const found = servers.find(({ client }) => client.server === check.server && client.project === check.project)
     if (found === undefined) return { kind: 'refused', reason: `${check.server}, project ${check.project}, is not in quern.yaml any more` }
     const old = outdated({ server: check.server, id: check.series })
-    if (old !== undefined) return { kind: 'refused', reason: old }
+    if (old !== undefined) return { kind: 'dropped', reason: old }
     if (check.state === 'pending' && ended(report.build)) return { kind: 'sent' }
     if (found.rehearse) return rehearse(check)
     return post(found.client, check)

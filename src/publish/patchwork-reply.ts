@@ -88,8 +88,9 @@ export function openReplies({ email, outdated, owner }: RepliesOptions): Publish
     if (!parsed.success) return { kind: 'refused', reason: 'it is no reply' }
     const { server, series: id, mail } = parsed.output
     const old = outdated({ server, id })
-    if (old !== undefined) return { kind: 'refused', reason: old }
-    if (owner({ server, id }, report.build) !== report.build) return { kind: 'sent' }
+    if (old !== undefined) return { kind: 'dropped', reason: old }
+    const its = owner({ server, id }, report.build)
+    if (its !== report.build) return { kind: 'dropped', reason: `the mail about the series is ${its}'s` }
     return email.publish({ ...report, payload: mail })
   }
 }

@@ -4,8 +4,8 @@ export interface Publisher {
   publish(report: Report): Promise<Outcome>
 }
 
-/** `later` keeps the report in the outbox; `refused` is for good and moves it to outbox/dead/. */
-export type Outcome = { kind: 'sent' } | { kind: 'later'; reason: string } | { kind: 'refused'; reason: string }
+/** `later` keeps the report in the outbox; `refused` is for good and moves it to outbox/dead/; `dropped`: nobody wants it any more. */
+export type Outcome = { kind: 'sent' } | { kind: 'later' | 'refused' | 'dropped'; reason: string }
 
 /** A report at rest: written in its build as reports/<id>.json, linked into the outbox until its publisher accepted it. */
 export interface Report<Payload = unknown> {

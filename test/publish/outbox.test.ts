@@ -50,6 +50,27 @@ test('a report that is dead is not handed over again', async () => {
   expect(waiting(home)).toEqual([])
 })
 
+test('a report that nobody wants any more leaves the outbox for good, and the ledger says why', async () => {
+  const { home, outbox, decisions, handOver } = room()
+  handOver('email-a')
+  await outbox.deliverDue({ email: answering('dropped').publisher })
+  handOver('email-a')
+  expect([waiting(home), deadNames(home)]).toEqual([[], []])
+  expect(decisions).toEqual([{ decision: 'dropped', reason: 'report email-a: because dropped', build: 'acme~app/7' }])
+})
+
+test('a report that is not to leave before its time waits for it', async () => {
+  const { home, build, outbox } = room()
+  const later = Math.ceil(Date.now() / 1000) + 3600
+  writeReport(build, { id: 'reply-a', publisher: 'email', build: 'acme~app/7', created: new Date().toISOString(), not_before: new Date(later * 1000).toISOString(), payload: {} })
+  outbox.handOver(build)
+  expect(waiting(home)[0]).toMatch(new RegExp(`^${later}-`))
+  const { asked, publisher } = answering('sent')
+  expect(await outbox.deliverDue({ email: publisher })).toMatchObject({ sent: 0, nextDue: later })
+  await outbox.deliverDue({ email: publisher }, later * 1000)
+  expect(asked).toEqual(['reply-a'])
+})
+
 test('handing over tells how many reports of the build wait', async () => {
   const { build, outbox, write } = room()
   expect(outbox.handOver(build)).toBe(0)

@@ -110,7 +110,7 @@ test('a NUL or a colour in a description does not stop it', async () => {
 test('a series of which a newer version came is told nothing any more', async () => {
   const { fake, post } = await desk({ outdated: 'superseded by version 2' })
 
-  expect(await post()).toEqual({ kind: 'refused', reason: 'superseded by version 2' })
+  expect(await post()).toEqual({ kind: 'dropped', reason: 'superseded by version 2' })
   expect(fake.requests).toEqual([])
 })
 

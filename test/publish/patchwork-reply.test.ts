@@ -95,7 +95,7 @@ test.each([
 test('a build that does not own the mail of the series sends none, nor does any once a newer version is there', async () => {
   const smtp = await smtpListener()
 
-  expect(await publish(smtp.url, replyMail(options)!, { owner: 'ppc/7' })).toEqual({ kind: 'sent' })
-  expect(await publish(smtp.url, replyMail(options)!, { outdated: 'superseded by version 3' })).toEqual({ kind: 'refused', reason: 'superseded by version 3' })
+  expect(await publish(smtp.url, replyMail(options)!, { owner: 'ppc/7' })).toEqual({ kind: 'dropped', reason: "the mail about the series is ppc/7's" })
+  expect(await publish(smtp.url, replyMail(options)!, { outdated: 'superseded by version 3' })).toEqual({ kind: 'dropped', reason: 'superseded by version 3' })
   expect(smtp.taken).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { RunResult } from '../../src/model/build.ts'
@@ -152,6 +152,25 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expire(server.home)
     await server.build()
     expect(server.told(one.patches[0]!)).toEqual([])
+    expect(server.list('outbox/dead')).toEqual([])
+  }, 30_000)
+
+  test('of which one pipeline is never decided is answered after a while', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'error: new\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: { 'x86/make': make.make, 'ppc/make': make.make }, source: { pipelines: ['job:x86/make', 'job:ppc/make'], mail: { reply: true, wait: 90 } } })
+    server.fake.addSeries({ patches: mails })
+    await server.poll()
+    const [, second] = server.list('queue').filter((name) => name.endsWith('.json'))
+    rmSync(join(server.home, 'queue', second!))
+    const before = Date.now() / 1000
+    await server.build()
+    expect(server.smtp.taken).toEqual([])
+    const [waiting, ...others] = server.list('outbox').filter((name) => name.endsWith('.json'))
+    expect(others).toEqual([])
+    expect(Number(waiting!.split('-')[0]) - before).toBeGreaterThan(89 * 60)
+    expire(server.home)
+    await server.build()
+    expect(server.smtp.taken.map(({ to }) => to)).toEqual([['ann@example.com']])
   }, 30_000)
 
   test('in a rehearsal posts nothing and mails the administrator only', async () => {
