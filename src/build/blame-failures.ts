@@ -10,7 +10,7 @@ import type { Settled } from './workshop.ts'
  * Gives the failures of a build their classes, as far as stored verdicts tell them. Where another commit must be built
  * first, the hold says what is asked.
  */
-export async function blameFailures({ workshop, claim, record }: Attempt, settled: Settled, runs: RunResult[]): Promise<{ runs: RunResult[]; blame?: Blame | undefined; hold?: Hold }> {
+export async function blameFailures({ workshop, claim, record }: Attempt, settled: Pick<Settled, 'plan' | 'request' | 'origin'>, runs: RunResult[]): Promise<{ runs: RunResult[]; blame?: Blame | undefined; hold?: Hold }> {
   // The patches of a series were compared with each other while it was executed.
   if (settled.plan.series !== undefined) return { runs, blame: blameOf({ verdict: verdictOf(runs), runs }) }
   if (!workshop.blame.compare || !isCompared(settled)) return { runs }

@@ -149,7 +149,7 @@ async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs }: Q
 }
 
 /** Undefined where it cannot be settled; building it will tell why. */
-async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: string[]): Promise<Settled | undefined> {
+async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: string[]): Promise<Pick<Settled, 'plan' | 'request' | 'origin'> | undefined> {
   try {
     const settled = await workshop.settle(blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs }), AbortSignal.timeout(longest))
     return 'plan' in settled ? settled : undefined

@@ -4,7 +4,6 @@ import { buildName, verdictOf, type Blame, type RunResult } from '../model/build
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
 import type { Verdict } from '../model/verdict.ts'
-import { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import type { Claim } from '../queue/queue.ts'
 import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
 import type { Attempt } from './attempt.ts'
@@ -16,7 +15,7 @@ import type { Hold } from './hold.ts'
 import { withoutRequestValues } from './reusable.ts'
 import { sentenceOf } from './sentence-of.ts'
 import { whileNewest } from './supersede.ts'
-import type { Settled, Workshop } from './workshop.ts'
+import type { Mistaken, Settled, Workshop } from './workshop.ts'
 
 /**
  * The story of one build: settle, run, record, report, hand over. Resolves when the entry is decided or, where the builder
@@ -55,6 +54,7 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     if (stop.signal.aborted) return { runs: [], verdict: 'cancelled', reason: stop.reason() }
     if ('cancelled' in found) return { runs: [], verdict: 'cancelled', reason: found.cancelled }
     if ('ignored' in found) return { runs: [], verdict: 'skipped', reason: `ignored: ${found.ignored}` }
+    if ('mistake' in found) return { request: found.request, plan: found.plan, ...(await blameFile(attempt, found)) }
     const settled = prepared(found)
     known = { plan: settled.plan, request: settled.request }
     record.keepPlan(settled.plan, settled.request)
@@ -66,20 +66,22 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     return { ...known, ...(verdict === 'cancelled' ? { runs } : await blameFailures(attempt, settled, runs)), verdict, reason }
   } catch (error) {
     if (stop.signal.aborted) return { ...known, runs: [], verdict: 'cancelled', reason: stop.reason() }
-    if (error instanceof PipelineError) return blameFile(record, error)
     workshop.log.error({ err: error, build: buildName(claim.build) }, 'the build errored')
     return { ...known, runs: [], verdict: 'errored', reason: (error as Error).message }
   }
 }
 
 /** The project's own file is at fault: what it printed and what is wrong become the one run of the build. */
-function blameFile(record: BuildRecord, { message, printed }: PipelineError): CarriedOut {
+async function blameFile(attempt: Attempt, mistaken: Mistaken): Promise<CarriedOut> {
+  const { record } = attempt
+  const { message, printed } = mistaken.mistake
   const started = new Date().toISOString()
   const name = 'pipeline'
   const run = record.openRun({ name, params: {} })
   writeFileSync(join(run.directory, 'console.log'), `${printed}${printed === '' || printed.endsWith('\n') ? '' : '\n'}error: ${message}\n`)
   run.setStatus('FAILED')
-  return { runs: [{ name, verdict: 'failed', reason: message, started, ended: new Date().toISOString() }], verdict: 'failed', reason: message }
+  const runs: RunResult[] = [{ name, verdict: 'failed', reason: message, started, ended: new Date().toISOString() }]
+  return { ...(await blameFailures(attempt, mistaken, runs)), verdict: 'failed', reason: message }
 }
 
 /** Of a commit that is built for blame's sake, only the runs that are asked for and what they need. */

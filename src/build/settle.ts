@@ -5,6 +5,7 @@ import { isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { asksToSkip, isTrusted, namesCommit, type Request, type Series } from '../model/request.ts'
 import type { Grants as SecretGrants } from '../secrets/granted-secrets.ts'
+import { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import { ownPipeline, ownPipelines, settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { cloneUrlOf } from '../plan/clone-url.ts'
 import { openDisclosure } from './disclose.ts'
@@ -60,12 +61,20 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
     const changedFiles = mirror && (await filesChanged(mirror, known))
     const checkOut = mirror && ((directory: string) => checkOutFrom(mirror, known, { directory, settings, signal }))
     const evaluate: PlanSettings['evaluate'] = checkOut && ((path, repo) => settings.evaluate({ path, repo, request: known, checkOut }, signal))
-    const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles, evaluate })
+    const origin = mirror && commit && originOf(mirror, known, commit)
+    const planned = await settlePlan(known, chosen, { ...settings.plan, changedFiles, evaluate }).catch((error: unknown) => mistakeIn(chosen, error))
     if ('ignored' in planned) return planned
+    if ('mistake' in planned) return { ...planned, request: known, ...(origin && { origin }) }
     const disclose = openDisclosure(settings, { request: known, plan: planned, mirror })
-    if (mirror === undefined || commit === undefined || checkOut === undefined) return { plan: planned, request: known, disclose }
-    return { disclose, plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror), request: known, origin: originOf(mirror, known, commit), checkOut }
+    if (mirror === undefined || origin === undefined || checkOut === undefined) return { plan: planned, request: known, disclose }
+    return { disclose, plan: isTrusted(known) ? planned : withMirrorInside(planned, mirror), request: known, origin, checkOut }
   }
+}
+
+/** A pipeline file with a mistake is the project's failure, no fault of ours. */
+function mistakeIn({ pipeline, why }: Choice, error: unknown): { mistake: PipelineError; plan: Plan } {
+  if (!(error instanceof PipelineError)) throw error
+  return { mistake: error, plan: { pipeline, why, runs: [], notify: [] } }
 }
 
 function wantsMirror(request: Request, { pipeline, unlessOwn = false }: Choice): boolean {

@@ -4,6 +4,7 @@ import type { Logger } from '../log/open-log.ts'
 import type { BuildResult } from '../model/build.ts'
 import type { ExecutorName, Plan, PlannedRun } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
+import type { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
@@ -26,7 +27,7 @@ export interface Workshop {
   /** The pipeline's directory under builds/ for a request. */
   pipelineOf: (request: Request) => string
   /** Settles a request; `ignored` with a reason where this installation has nothing to do for it, `cancelled` where nobody wants it any more. */
-  settle: (request: Request, signal: AbortSignal) => Promise<Settled | { ignored: string } | { cancelled: string }>
+  settle: (request: Request, signal: AbortSignal) => Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }>
   executor: (name: ExecutorName) => Promise<Executor>
   /** Makes a network for the containers of a build; `inwards` where it does not lead out. */
   makeNetwork: (buildId: string, options: { inwards: boolean }) => Promise<{ name: string; remove(): Promise<void> }>
@@ -84,6 +85,11 @@ export interface Settled {
 
 /** Which habits of the project the message of each patch does not follow, by the patch's id. */
 export type MessageWarnings = ReadonlyMap<number, { context: string; description: string }[]>
+
+/** A request whose own pipeline file has a mistake. */
+export interface Mistaken extends Pick<Settled, 'plan' | 'request' | 'origin'> {
+  mistake: PipelineError
+}
 
 /** Secrets for one run. */
 export interface Disclosed {

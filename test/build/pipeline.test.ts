@@ -137,3 +137,12 @@ test.skipIf(!sandbox)('quern plan shows what a commit’s own pipeline would run
   expect(stdout).toContain('grind main')
   expect(list('cache')).toEqual([])
 })
+
+test.skipIf(!sandbox)('a mistake in the pipeline file is compared with the parent like any failure, and a first file with one is new', async () => {
+  const { buildCommit, repo, result } = aPipelineHome()
+  const before = repo.commit({ 'file.txt': '' })
+  await buildCommit({ '.quern/pipeline.ts': 'nonsense(' }, { before })
+  expect(result('app/1')).toMatchObject({ verdict: 'failed', blame: { class: 'new', reason: expect.stringContaining('has no such run') } })
+  await buildCommit({ 'file.txt': 'more' }, { before: repo.git('rev-parse', 'HEAD') })
+  expect(result('app/3')).toMatchObject({ verdict: 'failed', blame: { class: 'parent', reason: expect.stringContaining('app/4') } })
+})
