@@ -134,8 +134,10 @@ function giveUp(workshop: Workshop, hold: Hold, { entry, commit }: { entry: stri
 }
 
 async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs }: Question): Promise<Record<string, Answer>> {
+  // Settling another commit takes time; where its verdicts cannot be there, it is left to the build.
+  if (hold.request.fresh || !runs.some((run) => reusableRuns(hold.plan).has(run))) return {}
   const settled = await settleAt(workshop, hold, commit, runs)
-  if (settled?.origin === undefined || hold.request.fresh) return {}
+  if (settled?.origin === undefined) return {}
   const plan = withoutRequestValues(settled.plan)
   const asked = { ...plan, runs: withNeeds(plan, runs) }
   const reusable = reusableRuns(asked)

@@ -64,7 +64,7 @@ test.skipIf(!sandbox)('packages are installed once for a lock file, without thei
 
 test.skipIf(!sandbox)('an untrusted request fetches nothing by itself, and what is at fault is told', async () => {
   const server = await packageServer()
-  const { buildCommit, result, home } = aPipelineHome()
+  const { buildCommit, result, home } = aPipelineHome({ BLAME: 'never' })
   const files = filesFor(server)
   const untrusted = await buildCommit(files, { source: 'github', trusted: false })
   expect(result(untrusted)).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('untrusted requests of this repository get no network') })
