@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
 import { holdOf } from '../build/hold.ts'
 import { buildName, type Blame, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
+import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
 import type { Status } from '../model/verdict.ts'
 import { listRuns, type ListedRun } from '../record/list-runs.ts'
@@ -37,7 +38,7 @@ const excerpt = 20
 export function define(command: Command): void {
   command
     .argument('<build>', '<pipeline>/<number>')
-    .option('--log', 'print the whole console log, of all runs one after the other')
+    .option('--log', 'print the whole console log, of several runs each under its name')
     .option('--run <name>', 'only this run')
     .option('--json', 'as JSON: {"build", "directory", "status", "request", "result", "runs"}')
     .addHelpText('after', '\nExamples:\n  quern show example~app/12\n  quern show example~app/12 --log | less\n\nThe record is a directory: builds/<pipeline>/<number>/.')
@@ -46,9 +47,17 @@ export function define(command: Command): void {
 
 async function show(words: string, { log, run, json }: Options): Promise<void> {
   const shown = look(openHome(), words, run)
-  if (log) for (const { console } of shown.runs) await printConsole(console)
+  if (log) await printLogs(shown.runs)
   else if (json) printJson(asJson(shown))
   else tell(shown)
+}
+
+/** A single log as it is, byte by byte; several each under the name of its run, as head and tail name files. */
+async function printLogs(runs: ListedRun[]): Promise<void> {
+  for (const [index, { name, console }] of runs.entries()) {
+    if (runs.length > 1) printLine(`${index > 0 ? '\n' : ''}==> ${readableLine(name)} <==`)
+    await printConsole(console)
+  }
 }
 
 function asJson({ build, directory, status, request, result, runs }: Shown) {
@@ -106,7 +115,7 @@ function facts({ home, build, status, request, result }: Shown): [string, string
     ['ref', request.ref],
     ['commit', request.commit_id],
     ['message', request.message?.split('\n')[0]],
-    ['committer', `${request.committer_name} <${request.committer_email}>`],
+    ['committer', [request.committer_name, request.committer_email && `<${request.committer_email}>`].filter(Boolean).join(' ')],
     ['retry of', request.retry_of],
     ['built for', request.blame && `${request.blame.for}, to tell whose its failure is`],
     ['entry', result?.entry],

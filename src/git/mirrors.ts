@@ -169,7 +169,7 @@ async function marked(path: string, work: () => Promise<void>): Promise<void> {
 
 function allowedRemote(address: string, localPaths: boolean): Remote {
   const remote = remoteOrError(address)
-  if (remote.protocol === 'file' && !localPaths) throw new CheckoutError(`${remote.url} is a path of this host; only this server's own settings may name such`)
+  if (remote.protocol === 'file' && !localPaths) throw new CheckoutError(`${remote.url} is a path of this host, which a request from outside must not name: expected an address like https://git.example.org/owner/repo.git`)
   return remote
 }
 

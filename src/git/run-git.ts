@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { GitError, gitWords } from './git-error.ts'
 
@@ -122,6 +123,8 @@ function gitEnvironmentOf({ env, protocols = [] }: GitOptions): Record<string, s
 function how(result: { exitCode?: number | undefined; isMaxBuffer: boolean; signal?: string | undefined; code?: string | undefined }, limit: AbortSignal, options: GitOptions): { how?: string } {
   if (limit.aborted) return { how: `git took longer than ${(options.timeout ?? defaultTimeout) / 1000} seconds and was ended` }
   if (result.isMaxBuffer) return { how: `git printed more than ${mostOutput} characters and was ended` }
+  // The same code tells of a directory that is missing and of a program.
+  if (result.code === 'ENOENT' && !existsSync(options.cwd)) return { how: `there is no directory ${options.cwd}` }
   if (result.code === 'ENOENT') return { how: 'git is not on PATH; install git' }
   if (result.exitCode === undefined) return { how: `git was ended by ${result.signal ?? result.code}` }
   return {}

@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing, readIfThere } from '../disk/read.ts'
 import type { RunResult } from '../model/build.ts'
+import { directoryName } from '../model/names.ts'
 import type { Status } from '../model/verdict.ts'
 
 /** A run as its directory in a record shows it, whether it has ended or not. */
@@ -16,8 +17,9 @@ export interface ListedRun {
 export function listRuns(buildDirectory: string, results: readonly RunResult[] = []): ListedRun[] {
   const directory = join(buildDirectory, 'runs')
   const order = new Map(results.map(({ name }, index) => [name, index]))
+  const names = new Map(results.map(({ name }) => [directoryName(name), name]))
   return (orMissing(() => readdirSync(directory)) ?? [])
-    .map((name) => readRun(join(directory, name), name))
+    .map((name) => readRun(join(directory, name), names.get(name) ?? name))
     .filter((run) => run !== undefined)
     .toSorted((one, other) => (order.get(one.name) ?? order.size) - (order.get(other.name) ?? order.size) || one.made - other.made)
     .map(({ name, status, console }) => ({ name, status, console }))

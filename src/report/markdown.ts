@@ -14,7 +14,7 @@ function heading({ light, verdict, repository, ref, commit, build, took }: Story
 }
 
 function errors({ errors: found }: Story): string[] {
-  return found.map(({ run, place, lines }) => `First error of ${code(run)}${place === undefined ? '' : ` (${code(place)})`}:\n\n${fence(lines)}`)
+  return found.map(({ run, place, guess, lines }) => `${guess ? 'The end of' : 'First error of'} ${code(run)}${place === undefined ? '' : ` (${code(place)})`}:\n\n${fence(lines)}`)
 }
 
 function table(rows: Row[]): string {

@@ -28,7 +28,8 @@ export interface Story {
   took: string
   reason: string | undefined
   rows: Row[]
-  errors: { run: string; place: string | undefined; lines: string[] }[]
+  /** A guess is the end of a log in which nothing calls itself an error. */
+  errors: { run: string; place: string | undefined; guess: boolean; lines: string[] }[]
 }
 
 /** One run as a report shows it. */
@@ -82,7 +83,7 @@ export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource
 function errorOf({ name }: RunResult, digest: Digest | undefined): Story['errors'] {
   if (digest === undefined) return []
   const place = digest.file === undefined ? undefined : readableLine(digest.file) + (digest.fileLine === undefined ? '' : `:${digest.fileLine}`)
-  return [{ run: readableLine(name), place, lines: digest.lines }]
+  return [{ run: readableLine(name), place, guess: digest.guess === true, lines: digest.lines }]
 }
 
 /** Minutes and seconds between start and end. */

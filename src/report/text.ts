@@ -11,7 +11,7 @@ function heading({ light, verdict, repository, ref, commit, build, took }: Story
 }
 
 function errors({ errors: found }: Story): string[] {
-  return found.flatMap(({ run, place, lines }) => [`First error of ${run}${place === undefined ? '' : ` (${place})`}:`, ...lines.map((line) => `  ${line}`), ''])
+  return found.flatMap(({ run, place, guess, lines }) => [`${guess ? 'The end of' : 'First error of'} ${run}${place === undefined ? '' : ` (${place})`}:`, ...lines.map((line) => `  ${line}`), ''])
 }
 
 function rows(all: Row[]): string[] {

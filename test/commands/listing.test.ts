@@ -85,6 +85,24 @@ test('show tells the facts and the end of the log, --log prints it byte by byte'
   expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--json'])).stdout)).toMatchObject({ build: 'tool/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
 })
 
+test('show names the runs of several logs, and knows a run by its name where its directory has another', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(sampleRequest({ committer_email: '' }))
+  const { claim, record, run } = await begin()
+  run.setStatus('PASSED')
+  const again = record.openRun({ name: 'test it~2', params: {} })
+  writeFileSync(join(again.directory, 'console.log'), 'once more\n')
+  again.setStatus('FAILED')
+  const { repository, ref, commit_id } = claim.request
+  const runs = [{ name: 'build', verdict: 'passed' as const }, { name: 'test it~2', verdict: 'failed' as const, code: 1 }]
+  await record.decide({ ...claim.build, verdict: 'failed', attempt: 1, entry: claim.entry, repository, ref, commit_id, started: '2026-01-02T03:04:05.000Z', ended: '2026-01-02T03:04:06.000Z', runs })
+  expect((await runQuern(home, ['show', 'tool/1', '--log'])).stdout).toBe('==> build <==\nhello\n\n==> test it~2 <==\nonce more\n')
+  expect((await runQuern(home, ['show', 'tool/1', '--log', '--run', 'test it~2'])).stdout).toBe('once more\n')
+  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  expect(stdout).toMatch(/^ {2}test it~2 +FAILED/m)
+  expect(stdout).toMatch(new RegExp(`^committer +${claim.request.committer_name}$`, 'm'))
+})
+
 test('a line that the excerpt would cut in two is left out', async () => {
   const { home, accept, decide } = homeWithBuilds()
   await accept(sampleRequest())

@@ -79,6 +79,7 @@ test('what cannot be pushed ends with exit code 2 and the remedy', async () => {
   const home = homeWith(`export HOST="127.0.0.1"\nexport PORT="${await freePort()}"\n`)
   const told = (words: string[]) => runQuern(home, ['push', ...words])
   expect(await told([tempDir()])).toMatchObject({ code: 2, stderr: expect.stringContaining('takes a git repository') })
+  expect(await told(['/there/is/none'])).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no directory /there/is/none') })
   expect(await told([empty.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('takes a git repository') })
   expect(await told([detached.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('checked-out branch') })
   detached.git('checkout', '--quiet', 'main')

@@ -36,6 +36,7 @@ test.skipIf(!sandbox)('a pipeline runs on the work tree as it stands, with progr
   expect(stdout).toContain('First error of check (mill.c:3):\n  mill.c:3:5: error: expected flour')
   expect(stdout).toMatch(/🟢 : look +\[\w+\] passed +\d:\d\d as it stands/)
   expect(stdout).toMatch(/⚪ : publish +\[\w+\] skipped/)
+  expect(stdout).toContain('"publish" was left out: it deploys')
   const record = join(repo.path, '.git/quern/builds', readdirSync(join(repo.path, '.git/quern/builds')).find((name) => name !== 'index.jsonl')!, '1')
   expect(readFileSync(join(record, 'runs/look/console.log'), 'utf8')).toBe('changed\nnew\nchanged.txt\nnew.txt\nGrind\nGrind\n')
   expect([repo.git('status', '--short'), repo.git('for-each-ref'), repo.git('count-objects')]).toEqual(before)

@@ -19,6 +19,14 @@ test('the text report opens with the first error and shows light, name, id, verd
 `)
 })
 
+test('the end of a log that names no error is not called one', () => {
+  const { digests, ...rest } = source()
+  const guessed = { ...rest, digests: { test: { ...digests!.test!, guess: true as const } } }
+  expect(textReport(guessed)).toMatch(/^The end of test \(src/)
+  expect(markdownReport(guessed)).toContain('The end of <code>test</code>')
+  expect(textReport(guessed) + markdownReport(guessed)).not.toContain('First error')
+})
+
 test('the Markdown report says the same words, with a graph of the needs', () => {
   const markdown = markdownReport(source())
   expect(markdown).toContain('## 🔴 failed : <code>acme/app</code> <code>refs/heads/main</code>\n\nsha <code>0123456789</code>, build <code>acme&#126;app/7</code>, 1:12\n')
