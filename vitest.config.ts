@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/helpers/build-once.ts',
     pool: 'forks',
+    // Most tests wait for processes that they have started: more files at once than cores.
+    maxWorkers: 4,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     sequence: { shuffle: true },

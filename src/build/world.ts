@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
  * @param named names of further variables that jobs may have (BUILD_ENV), taken from `environment`
  */
 export function worldOf(environment: Readonly<Record<string, string>>, named: string[]): Record<string, string> {
-  const { username, homedir } = userInfo()
+  const { username, homedir } = account()
   const given = named.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]!])
   return {
     PATH: [dirname(process.execPath), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':'),
@@ -18,6 +18,15 @@ export function worldOf(environment: Readonly<Record<string, string>>, named: st
     LOGNAME: username,
     LANG: 'C.UTF-8',
     ...Object.fromEntries(given),
+  }
+}
+
+/** In a container a user id often has no entry in passwd. */
+function account(): { username: string; homedir: string } {
+  try {
+    return userInfo()
+  } catch {
+    return { username: String(process.getuid?.()), homedir: '/' }
   }
 }
 
