@@ -139,9 +139,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
 
   test('of which a newer version comes while its result waits in the outbox is told nothing more', async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: first try\n')
-    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { pace: 1000 } })
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
     const one = server.fake.addSeries({ name: 'state: change', patches: mails })
-    server.fake.troubles.push({ match: /^(?:GET|POST) .*\/checks\//, times: 1000, status: 502 })
+    server.fake.troubles.push({ match: /^(?:GET|POST) .*\/checks\//, times: 1000, status: 403, headers: { 'Content-Type': 'application/json' }, body: '{"detail": "Invalid token."}' })
     await server.poll()
     await server.build()
     expect(server.result('make/1').verdict).toBe('failed')
