@@ -104,7 +104,8 @@ async function fetchMirror(request: Request, settings: SettlerSettings, signal: 
 /** Paths of this host are for those whom this server trusts: they reach whatever its user can read. */
 async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, plan }: SettlerSettings): Promise<Mirrors> {
   const { openMirrors } = await import('../git/mirrors.ts')
-  const ours = isTrusted(request) || url.startsWith(plan.clone.CLONE_BASE || '\0')
+  const base = plan.clone.CLONE_BASE.replace(/\/+$/, '')
+  const ours = isTrusted(request) || (base !== '' && url.startsWith(`${base}/`))
   return openMirrors(cache, { env: gitWorld, localPaths: ours && /^(?:\/|file:)/.test(url) })
 }
 
