@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseEnvironment } from '../../src/config/environment.ts'
@@ -56,4 +57,12 @@ test('a place that cannot be made is told without a stack', async () => {
   const { code, stderr } = await runQuern(undefined, ['init', join(file, 'home')])
   expect(code).toBe(2)
   expect(stderr).toMatch(/^quern: cannot make a home in .*\n$/)
+})
+
+test.skipIf(process.getuid?.() === 0)('a directory that only root may make is told with root’s command', async () => {
+  const closed = tempDir()
+  chmodSync(closed, 0o500)
+  const { code, stderr } = await runQuern(undefined, ['init', join(closed, 'home')])
+  expect(code).toBe(2)
+  expect(stderr).toContain(`have root make it: install -d -o ${userInfo().username} -m 700 ${join(closed, 'home')}`)
 })
