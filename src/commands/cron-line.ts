@@ -17,6 +17,7 @@ export function cronLine(home: string): string {
   return `* * * * * ${launcherFor(home)} build --threads 2`.replaceAll('%', '\\%')
 }
 
-function quoted(path: string): string {
+/** A path as one word of a shell, bare where it can be. */
+export function quoted(path: string): string {
   return /^[A-Za-z0-9_./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }
