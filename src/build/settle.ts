@@ -105,7 +105,7 @@ async function fetchMirror(request: Request, settings: SettlerSettings, signal: 
 async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, plan }: SettlerSettings): Promise<Mirrors> {
   const { openMirrors } = await import('../git/mirrors.ts')
   const base = plan.clone.CLONE_BASE.replace(/\/+$/, '')
-  const ours = isTrusted(request) || (base !== '' && url.startsWith(`${base}/`))
+  const ours = isTrusted(request) || (base !== '' && `${url}/`.startsWith(`${base}/`))
   return openMirrors(cache, { env: gitWorld, localPaths: ours && /^(?:\/|file:)/.test(url) })
 }
 
