@@ -1,5 +1,6 @@
-import { closeSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, linkSync, open, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
 import type { Request } from '../model/request.ts'
 import { entryBytes } from './entry.ts'
@@ -8,6 +9,8 @@ import { deliveryName } from './names.ts'
 import { locate, type Places } from './places.ts'
 import type { Enqueued, Queue } from './queue.ts'
 import { sync, syncDirectories } from './sync.ts'
+
+const opened = promisify(open)
 
 /** Files open at once. */
 const largestBatch = 256
@@ -22,7 +25,6 @@ interface Delivery {
 /** A delivery whose text is in tmp/. */
 interface Written extends Delivery {
   entry: string
-  descriptor: number
 }
 
 /** A delivery whose entry is in its place; it may be told once these directories are flushed. */
@@ -57,9 +59,8 @@ export function openBatchWriter(places: Places, nextName: () => string): Queue['
 
 /** Never rejects: every delivery of the batch learns its own fate. */
 async function writeBatch(batch: Delivery[], places: Places, nextName: () => string): Promise<void> {
-  const written = batch.flatMap((delivery) => attempt(delivery, () => write(delivery, places, nextName())) ?? [])
-  const flushed = await Promise.all(written.map((delivery) => flush(delivery, places)))
-  const placed = flushed.flatMap((delivery) => (delivery && attempt(delivery, () => place(delivery, places))) ?? [])
+  const written = await Promise.all(batch.map((delivery) => write(delivery, places, nextName).catch(delivery.reject)))
+  const placed = written.flatMap((delivery) => (delivery && attempt(delivery, () => place(delivery, places))) ?? [])
   try {
     await syncDirectories(placed.flatMap(({ directories }) => directories))
     for (const { resolve, enqueued } of placed) resolve(enqueued)
@@ -77,33 +78,27 @@ function attempt<T>({ reject }: Delivery, step: () => T): T | undefined {
   }
 }
 
-function write(delivery: Delivery, places: Places, entry: string): Written {
+/**
+ * Writes and flushes a file in tmp/. It is opened on the thread pool, too: a file system on which many files were just
+ * removed takes long to find a free inode, and nothing else would be served meanwhile.
+ */
+async function write(delivery: Delivery, places: Places, nextName: () => string): Promise<Written> {
+  const entry = nextName()
   const path = join(places.tmp, entry)
   const bytes = entryBytes(delivery.request, entry, delivery.low)
-  const descriptor = openSync(path, 'wx')
-  try {
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
-  } catch (error) {
-    closeSync(descriptor)
-    discard(path)
-    throw new Error(`writing ${path}: ${(error as Error).message}`, { cause: error })
-  }
-  return { ...delivery, entry, descriptor }
-}
-
-async function flush(delivery: Written, { tmp }: Places): Promise<Written | undefined> {
+  const descriptor = await opened(path, 'wx')
   try {
     try {
-      await sync(delivery.descriptor)
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
+      await sync(descriptor)
     } finally {
-      closeSync(delivery.descriptor)
+      closeSync(descriptor)
     }
-    return delivery
   } catch (error) {
-    discard(join(tmp, delivery.entry))
-    delivery.reject(new Error(`flushing entry ${delivery.entry} to disk: ${(error as Error).message}`, { cause: error }))
-    return undefined
+    discard(path)
+    throw new Error(`writing ${path} to disk: ${(error as Error).message}`, { cause: error })
   }
+  return { ...delivery, entry }
 }
 
 function place(delivery: Written, places: Places): Placed {
