@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
 import { holdOf } from '../build/hold.ts'
 import { buildName, type Blame, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
+import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
 import type { Status } from '../model/verdict.ts'
@@ -18,6 +19,7 @@ import { statusCell } from './verdict-style.ts'
 interface Options {
   log?: boolean
   run?: string
+  report?: 'text' | 'markdown'
   json?: boolean
 }
 
@@ -40,16 +42,27 @@ export function define(command: Command): void {
     .argument('<build>', '<pipeline>/<number>')
     .option('--log', 'print the whole console log, of several runs each under its name')
     .option('--run <name>', 'only this run')
+    .addOption(new Option('--report <form>', 'the report of a build that has ended').choices(['text', 'markdown']))
     .option('--json', 'as JSON: {"build", "directory", "status", "request", "result", "runs"}')
-    .addHelpText('after', '\nExamples:\n  quern show example~app/12\n  quern show example~app/12 --log | less\n\nThe record is a directory: builds/<pipeline>/<number>/.')
+    .addHelpText('after', '\nExamples:\n  quern show example~app/12\n  quern show example~app/12 --log | less\n  quern show example~app/12 --report markdown > report.md\n\nThe record is a directory: builds/<pipeline>/<number>/.')
     .action(show)
 }
 
-async function show(words: string, { log, run, json }: Options): Promise<void> {
+async function show(words: string, { log, run, report, json }: Options): Promise<void> {
   const shown = look(openHome(), words, run)
-  if (log) await printLogs(shown.runs)
+  if (report) await printReport(shown, report)
+  else if (log) await printLogs(shown.runs)
   else if (json) printJson(asJson(shown))
   else tell(shown)
+}
+
+/** The same data in the same words, for a terminal or a page that shows Markdown. */
+async function printReport({ result, build, directory }: Shown, form: 'text' | 'markdown'): Promise<void> {
+  if (result === undefined) throw new UserError(`${buildName(build)} has not ended: it has no report yet`)
+  const [{ reportSource }, { textReport }, { markdownReport }] = await Promise.all([import('../report/report-source.ts'), import('../report/text.ts'), import('../report/markdown.ts')])
+  const plan = readIfThere(join(directory, 'plan.json'))
+  const source = await reportSource({ result, directory, plan: plan === undefined ? undefined : (JSON.parse(plan) as Plan) })
+  printLine((form === 'text' ? textReport(source) : markdownReport(source)).trimEnd())
 }
 
 /** A single log as it is, byte by byte; several each under the name of its run, as head and tail name files. */

@@ -156,3 +156,18 @@ test('a reader that leaves early is no error', async () => {
   const out = execFileSync('bash', ['-c', 'set -o pipefail; bin/quern show tool/1 --log | head -n 1'], { env: { ...process.env, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })
   expect(out).toBe('x\n')
 })
+
+test('show tells the report of an ended build as text and as Markdown, and that one which runs has none', async () => {
+  const { home, accept, decide, begin } = homeWithBuilds()
+  await accept(sampleRequest({ repository: 'tool' }))
+  await decide('failed', { output: 'main.c:3:1: error: expected a semicolon\n' })
+  const [text, markdown] = await Promise.all(['text', 'markdown'].map((form) => runQuern(home, ['show', 'tool/1', '--report', form])))
+  for (const { code, stdout } of [text!, markdown!]) {
+    expect(code).toBe(0)
+    expect(stdout).toContain('expected a semicolon')
+  }
+  expect(markdown!.stdout).toContain('```mermaid')
+  await accept(sampleRequest({ repository: 'tool', delivery: 'second' }))
+  await begin()
+  expect(await runQuern(home, ['show', 'tool/2', '--report', 'text'])).toMatchObject({ code: 2, stderr: expect.stringContaining('tool/2 has not ended') })
+})
