@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 const floors = [
   ['main', 'testing'],
   ['commands'],
-  ['build', 'webhook', 'config'],
+  ['build', 'webhook', 'pages', 'config'],
   ['patchwork', 'queue', 'plan', 'executor', 'record', 'report', 'publish'],
   ['git', 'ledger', 'secrets'],
   ['disk', 'log', 'yaml'],

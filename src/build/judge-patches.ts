@@ -17,6 +17,8 @@ export interface Judgement {
   patch: number
   /** The job as checks name it. */
   context: string
+  /** The run that speaks for it; none where none was planned. */
+  run?: string | undefined
   state: Exclude<PatchworkCheck['state'], 'pending'>
   /** What happened, on one line. */
   line: string
@@ -42,17 +44,17 @@ export async function judgePatches(finished: Finished, home: string): Promise<Ju
     const known = judged.get(key)
     if (known === undefined || states.indexOf(judgement.state) > states.indexOf(known.state)) judged.set(key, { ...judgement, blamed: judgement.blamed || known?.blamed === true })
   }
-  return [...judged.values(), ...untested(plan, series)]
+  return [...judged.values(), ...untested(plan, series, finished.result.runs)]
 }
 
-/** The contexts on each patch of which a judgement will be told. */
-export function contextsOf({ runs, series }: Plan): { patch: number; context: string }[] {
-  const contexts = new Map<string, { patch: number; context: string }>()
+/** The contexts on each patch of which a judgement will be told, with a run that speaks for each. */
+export function contextsOf({ runs, series }: Plan): Pick<Judgement, 'patch' | 'context' | 'run'>[] {
+  const contexts = new Map<string, Pick<Judgement, 'patch' | 'context' | 'run'>>()
   for (const run of runs) {
     const patch = series?.patches.find(({ n }) => n === run.patch?.n)
     if (patch === undefined || !isTold(run)) continue
     const context = jobContext(run.job)
-    contexts.set(`${patch.id} ${context}`, { patch: patch.id, context })
+    contexts.set(`${patch.id} ${context}`, { patch: patch.id, context, run: run.name })
   }
   return [...contexts.values()]
 }
@@ -79,7 +81,7 @@ async function judge(run: PlannedRun, around: Surroundings): Promise<Judgement |
   const patch = plan.series!.patches.find(({ n }) => n === run.patch?.n)
   if (patch === undefined || !isTold(run)) return undefined
   const result: RunResult = finished.result.runs.find(({ name }) => name === run.name) ?? { name: run.name, verdict: finished.result.verdict, reason: finished.result.reason ?? 'it was not run' }
-  const told = { patch: patch.id, context: jobContext(run.job), blamed: isRed(result) && (result.blame === undefined || result.blame.class === 'new') }
+  const told = { patch: patch.id, context: jobContext(run.job), run: run.name, blamed: isRed(result) && (result.blame === undefined || result.blame.class === 'new') }
   if (result.verdict === 'passed') return { ...told, ...(await judgePassed(run, result, around)) }
   if (isRed(result)) return { ...told, ...(await judgeFailed(result, finished)) }
   if (result.verdict === 'skipped') return { ...told, state: 'warning', line: `not run: ${result.reason ?? 'it was skipped'}` }
@@ -114,10 +116,10 @@ const prefixes = {
 }
 
 /** What no run speaks for: the patch that does not apply, and those that change nothing. */
-function untested(plan: Plan, { patches, failed }: PlannedSeries): Judgement[] {
+function untested(plan: Plan, { patches, failed }: PlannedSeries, runs: RunResult[]): Judgement[] {
   const contexts = [...new Set([...plan.runs, ...plan.series!.base_runs].filter(isTold).map(({ job }) => jobContext(job)))]
   const all = contexts.length > 0 ? contexts : ['apply']
   const empty = patches.flatMap(({ id, empty: line }) => (line === undefined ? [] : all.map((context) => ({ patch: id, context, state: 'warning' as const, line: `nothing to build: ${line}`, blamed: false }))))
   if (failed === undefined) return empty
-  return [...empty, { patch: failed.id, context: 'apply', state: 'warning', line: `does not apply: ${failed.reason}`, blamed: false }]
+  return [...empty, { patch: failed.id, context: 'apply', run: runs.find(({ verdict }) => verdict === 'not-applied')?.name, state: 'warning', line: `does not apply: ${failed.reason}`, blamed: false }]
 }

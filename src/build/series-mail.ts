@@ -1,3 +1,4 @@
+import { pageAddress } from '../model/address.ts'
 import type { Series } from '../model/request.ts'
 import type { Mail } from '../model/mail.ts'
 import { keepOutcome, readOutcomes, type SeriesOutcome } from '../patchwork/series-ledger.ts'
@@ -16,6 +17,8 @@ export interface ReplySettings {
   from: string
   /** MAIL_ADMIN, who alone hears of a rehearsal. */
   admin: string | undefined
+  /** Where this server's pages are, if it has any. */
+  publicUrl: string | undefined
   /** Whether MAIL_ALLOW lets mail go there. */
   mayMail: (address: string) => boolean
 }
@@ -35,7 +38,7 @@ export function replyTo(finished: Finished, judgements: Judgement[], settings: R
   const { mail } = settings.source
   const series = finished.request.series!
   if (mail?.reply !== true && mail?.not_applied !== true) return { why: 'quern.yaml does not ask for replies' }
-  const outcome = outcomeOf(finished, judgements, settings.source)
+  const outcome = outcomeOf(finished, judgements, settings)
   keepOutcome(settings.home, series, outcome)
   const outcomes = readOutcomes(settings.home, series)
   const missing = (series.pipelines ?? [outcome.pipeline]).filter((pipeline) => !outcomes.some((one) => one.pipeline === pipeline))
@@ -67,13 +70,14 @@ function rehearsed(mail: Mail, admin: string | undefined): Mail | undefined {
   return alone
 }
 
-function outcomeOf({ plan, request, result }: Finished, judgements: Judgement[], { mail }: PatchworkSource): SeriesOutcome {
+function outcomeOf({ plan, request, result }: Finished, judgements: Judgement[], { source: { mail }, publicUrl }: ReplySettings): SeriesOutcome {
   const { patches } = request.series!
+  const failure = (context: string, digest: string, run?: string) => ({ context, digest, url: pageAddress(publicUrl, result, run) })
   const failed = patches.flatMap(({ id, n, msgid, name }) => {
     const blamed = mail?.reply === true ? judgements.filter(({ patch, blamed: isBlamed }) => patch === id && isBlamed) : []
-    const failures = blamed.map(({ context, line, excerpt }) => ({ context, digest: excerpt ?? line }))
+    const failures = blamed.map(({ context, line, excerpt, run }) => failure(context, excerpt ?? line, run))
     const refused = plan?.series?.failed
-    if (refused?.id === id && mail?.not_applied === true) failures.push({ context: 'apply', digest: `does not apply: ${refused.reason}` })
+    if (refused?.id === id && mail?.not_applied === true) failures.push(failure('apply', `does not apply: ${refused.reason}`, result.runs.find(({ verdict }) => verdict === 'not-applied')?.name))
     return failures.length === 0 ? [] : [{ n, msgid, name, failures }]
   })
   return { pipeline: request.pipeline ?? '', build: `${result.pipeline}/${result.number}`, failed }

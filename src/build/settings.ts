@@ -1,8 +1,6 @@
 import * as v from 'valibot'
 import { list, wholeNumber } from '../model/setting.ts'
 
-const httpUrl = v.pipe(v.string(), v.regex(/^https?:\/\/[^\s/]+(?:\/\S*)?$/, 'expected an address that begins with http:// or https://'))
-
 const variableName = v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected names of environment variables, with blanks between'))
 
 /** What environment.sh says to the builder. */
@@ -23,6 +21,4 @@ export const buildEnvironment = {
   BLAME_RETRY: v.optional(v.picklist(['0', '1']), '1'),
   /** For private clones over https; handed to git by GIT_ASKPASS. */
   CLONE_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, 'expected a token without blanks'))),
-  /** The address under which people reach this Quern's pages. */
-  PUBLIC_URL: v.optional(v.pipe(httpUrl, v.transform((url) => url.replace(/\/+$/, '')))),
 }

@@ -4,6 +4,7 @@ import { homeDirectory } from '../config/home.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { executorEnvironment } from '../executor/choose.ts'
 import { gitEnvironment } from '../git/clone-token.ts'
+import { pagesEnvironment } from '../pages/settings.ts'
 import { patchworkSchema } from '../patchwork/settings.ts'
 import { cloneEnvironment } from '../plan/clone-url.ts'
 import { planGrants } from '../plan/grants.ts'
@@ -19,6 +20,7 @@ export const configSchema = {
   /** Names in environment.sh. */
   settings: {
     ...webhookEnvironment,
+    ...pagesEnvironment,
     ...buildEnvironment,
     ...cloneEnvironment,
     ...gitEnvironment,

@@ -57,7 +57,7 @@ export function openSeriesAnnouncer(config: QuernConfig): Workshop['reportsAtSta
     const { series } = settled.request
     if (series === undefined || !postsChecks(config, series)) return []
     const { checksAtStart } = await import('../build/series-checks.ts')
-    return checksAtStart(build, settled, series)
+    return checksAtStart({ build, series, publicUrl: config.settings.PUBLIC_URL }, settled)
   }
 }
 
@@ -78,9 +78,9 @@ async function seriesReports(config: QuernConfig, finished: Finished, { ledger }
   const build = buildName(result)
   const judgements = await judgePatches(finished, home)
   const { name, address } = mailSender(settings.MAIL_FROM, settings.CI_NAME)
-  const { report, why } = replyTo(finished, judgements, { home, source: found.source, ciName: settings.CI_NAME, from: `${name} <${address}>`, admin: settings.MAIL_ADMIN, mayMail: (to) => isWithin(to, settings.MAIL_ALLOW) })
+  const { report, why } = replyTo(finished, judgements, { home, source: found.source, ciName: settings.CI_NAME, from: `${name} <${address}>`, admin: settings.MAIL_ADMIN, publicUrl: settings.PUBLIC_URL, mayMail: (to) => isWithin(to, settings.MAIL_ALLOW) })
   ledger.decide({ decision: report === undefined ? 'not mailed' : 'mailed', reason: `${result.verdict}: ${why}`, build, entry: result.entry, commit_id: request.commit_id })
-  return [...(postsChecks(config, series) ? checksAtEnd(build, judgements, { series, ended: result.ended }) : []), ...(report === undefined ? [] : [report])]
+  return [...(postsChecks(config, series) ? checksAtEnd({ build, series, publicUrl: settings.PUBLIC_URL }, judgements, result.ended) : []), ...(report === undefined ? [] : [report])]
 }
 
 /** Without a token nothing can be posted; a rehearsal says what would be. */

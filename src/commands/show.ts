@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { Option, type Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
 import { holdOf } from '../build/hold.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { pageAddress } from '../model/address.ts'
 import { buildName, type Blame, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
@@ -31,6 +33,8 @@ interface Shown {
   request: Request
   /** Absent while it runs. */
   result: BuildResult | undefined
+  /** Where people see it, where this server has a public address. */
+  page: string | undefined
   runs: ListedRun[]
 }
 
@@ -43,13 +47,13 @@ export function define(command: Command): void {
     .option('--log', 'print the whole console log, of several runs each under its name')
     .option('--run <name>', 'only this run')
     .addOption(new Option('--report <form>', 'the report of a build that has ended').choices(['text', 'markdown']))
-    .option('--json', 'as JSON: {"build", "directory", "status", "request", "result", "runs"}')
+    .option('--json', 'as JSON: {"build", "directory", "page", "status", "request", "result", "runs"}')
     .addHelpText('after', '\nExamples:\n  quern show example~app/12\n  quern show example~app/12 --log | less\n  quern show example~app/12 --report markdown > report.md\n\nThe record is a directory: builds/<pipeline>/<number>/.')
     .action(show)
 }
 
 async function show(words: string, { log, run, report, json }: Options): Promise<void> {
-  const shown = look(openHome(), words, run)
+  const shown = look(openHome(), words, { run, publicUrl: await publicUrl() })
   if (report) await printReport(shown, report)
   else if (log) await printLogs(shown.runs)
   else if (json) printJson(asJson(shown))
@@ -73,18 +77,29 @@ async function printLogs(runs: ListedRun[]): Promise<void> {
   }
 }
 
-function asJson({ build, directory, status, request, result, runs }: Shown) {
-  return { build: buildName(build), directory, status, request, result, runs }
+function asJson({ build, directory, page, status, request, result, runs }: Shown) {
+  return { build: buildName(build), directory, page, status, request, result, runs }
 }
 
-function look(home: Home, words: string, wanted: string | undefined): Shown {
+/** Records are shown whatever is wrong with the settings. */
+async function publicUrl(): Promise<string | undefined> {
+  try {
+    const { openConfig } = await import('./open-config.ts')
+    return (await openConfig()).settings.PUBLIC_URL
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined
+    throw error
+  }
+}
+
+function look(home: Home, words: string, { run: wanted, publicUrl }: { run: string | undefined; publicUrl: string | undefined }): Shown {
   const build = findBuild(home, words)
   const directory = home.records.directory(build)
   const result = home.records.result(build)
   const runs = listRuns(directory, result?.runs)
   const chosen = runs.filter(({ name }) => wanted === undefined || name === wanted)
   if (wanted !== undefined && chosen.length === 0) throw new UserError(`build ${buildName(build)} has no run "${wanted}": expected one of ${runs.map(({ name }) => name).join(', ')}`)
-  return { home: home.home, build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, runs: chosen }
+  return { home: home.home, build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, page: pageAddress(publicUrl, build, wanted), runs: chosen }
 }
 
 function tell(shown: Shown): void {
@@ -117,7 +132,7 @@ function heldWords(home: string, build: BuildId): string | undefined {
   return hold && `not known yet: ${hold.awaits?.commit.slice(0, 10) ?? hold.parent.slice(0, 10)} is built first, from queue/low`
 }
 
-function facts({ home, build, status, request, result }: Shown): [string, string][] {
+function facts({ home, build, status, request, result, page }: Shown): [string, string][] {
   const pairs: [string, string | undefined][] = [
     ['build', buildName(build)],
     ['status', status],
@@ -135,6 +150,7 @@ function facts({ home, build, status, request, result }: Shown): [string, string
     ['attempt', result === undefined || result.attempt === 1 ? undefined : String(result.attempt)],
     ['started', result && localTime(result.started)],
     ['took', took(result ?? {})],
+    ['page', page],
   ]
   return pairs.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '')
 }

@@ -21,7 +21,7 @@ const outcomeSchema = v.object({
   pipeline: v.string(),
   build: v.string(),
   /** The patches that broke something in it, in their order. */
-  failed: v.array(v.object({ n: v.number(), msgid: v.string(), name: v.string(), failures: v.array(v.object({ context: v.string(), digest: v.string() })) })),
+  failed: v.array(v.object({ n: v.number(), msgid: v.string(), name: v.string(), failures: v.array(v.object({ context: v.string(), digest: v.string(), url: v.optional(v.string()) })) })),
 })
 export type SeriesOutcome = v.InferOutput<typeof outcomeSchema>
 

@@ -157,6 +157,18 @@ test('a reader that leaves early is no error', async () => {
   expect(out).toBe('x\n')
 })
 
+test('show names the page of a build and of a run where there is a public address, and shows the record whatever is wrong with the settings', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(sampleRequest())
+  await decide('passed')
+  expect((await runQuern(home, ['show', 'tool/1'])).stdout).not.toMatch(/^page/m)
+  writeFileSync(join(home, 'environment.sh'), 'export PUBLIC_URL="https://ci.example.org"\n')
+  expect((await runQuern(home, ['show', 'tool/1'])).stdout).toMatch(/^page +https:\/\/ci\.example\.org\/builds\/tool\/1$/m)
+  expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--run', 'build', '--json'])).stdout)).toMatchObject({ page: 'https://ci.example.org/builds/tool/1/build' })
+  writeFileSync(join(home, 'environment.sh'), 'export PUBLIC_URL="ftp://ci.example.org"\n')
+  expect(await runQuern(home, ['show', 'tool/1'])).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED') })
+})
+
 test('show tells the report of an ended build as text and as Markdown, and that one which runs has none', async () => {
   const { home, accept, decide, begin } = homeWithBuilds()
   await accept(sampleRequest({ repository: 'tool' }))

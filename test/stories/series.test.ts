@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { RunResult } from '../../src/model/build.ts'
+import { directoryName } from '../../src/model/names.ts'
 import { aSeriesServer, mailsSince } from '../helpers/a-series-server.ts'
 import { exitOf, until } from '../helpers/a-home.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
@@ -194,6 +195,24 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.result('make/1')).toMatchObject({ verdict: 'not-applied', runs: [{ name: 'apply', verdict: 'not-applied', blame: { class: 'not-applied' } }] })
     expect(server.shown(patches[0]!)).toEqual({ apply: 'warning: does not apply: conflict in state.txt' })
     expect(server.smtp.taken.map(({ text }) => /does not apply: conflict in state\.txt/.test(text))).toEqual([true])
+  }, 30_000)
+
+  test('is told with links to the pages of its runs, from the first check to the reply, where this server has a public address', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'fine\nerror: new\n')
+    repo.commit({ 'other.txt': '1\n' }, 'other: add')
+    const torn = mailsSince((repo.commit({ 'other.txt': '2\n' }, 'other: change'), repo), 'HEAD^')
+    repo.git('reset', '--quiet', '--hard', 'HEAD~2')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, settings: { PUBLIC_URL: 'https://example.org/ci/' }, source: { commit_message: ['signed_off_by'], mail: { reply: true, not_applied: true } } })
+    const { patches } = server.fake.addSeries({ patches: [{ ...mails[0]!, name: '[1/2] state: change' }, { ...torn[0]!, name: '[2/2] other: change' }] })
+    await server.poll()
+    await server.build()
+    const links = (patch: number) => server.fake.checks.get(patch)?.map(({ context, state, target_url }) => `${context} ${state} ${target_url}`)
+    const [run, apply] = ['make [1/2]', 'apply [2]'].map((name) => `https://example.org/ci/builds/make/1/${directoryName(name)}`)
+    expect(links(patches[0]!)?.toSorted()).toEqual(['commit_msg_signed_off_by warning https://example.org/ci/builds/make/1', `make fail ${run}`, `make pending ${run}`])
+    expect(links(patches[1]!)).toEqual([`apply warning ${apply}`])
+    expect(server.smtp.taken).toHaveLength(1)
+    expect(server.smtp.taken[0]!.text).toContain(`make: ${run}\n`)
+    expect(server.smtp.taken[0]!.text).toContain(`apply: ${apply}\n`)
   }, 30_000)
 
   test('is built although its server was away while its mails were to be fetched', async () => {
