@@ -27,6 +27,10 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export BUILD_TIMEOUT="60"
 # export ARTIFACT_LIMIT="1024"
 # export LOG_LIMIT="1024"
+# What a whole build of an untrusted request may have: runs, minutes of work, MiB of output and artifacts.
+# export UNTRUSTED_RUNS="500"
+# export UNTRUSTED_TIMEOUT="360"
+# export UNTRUSTED_OUTPUT="4096"
 # Names of variables of this file that jobs get too.
 # export BUILD_ENV="AMP_DATA_ROOT CC"
 # never: every failure mails, at once, without a look at the parent commit. 0: a failed run is not tried once more.

@@ -40,7 +40,7 @@ export interface Simulation {
 export async function plan(pipeline: Pipeline, pretended: Pretended = {}): Promise<Plan> {
   const request = parseRequest(pretend(pretended))
   const evaluate = (_: string, repo: Parameters<typeof defineJobs>[1]) => defineJobs(pipeline, repo, process.cwd())
-  const settings = { clone: { CLONE_BASE: '', CLONE_WITH: '' } as const, grants: { ...noGrants, untrusted_images: ['**'] }, timeout: 60, changedFiles: pretended.files, evaluate }
+  const settings = { clone: { CLONE_BASE: '', CLONE_WITH: '' } as const, grants: { ...noGrants, untrusted_images: ['**'] }, timeout: 60, untrustedRuns: 500, changedFiles: pretended.files, evaluate }
   const planned = await planPipeline(request, 'pipeline', { pipeline: 'file:.quern/pipeline.ts', why: 'a test asks for it', settings })
   return 'ignored' in planned ? { pipeline: 'file:.quern/pipeline.ts', why: planned.ignored, runs: [], notify: [] } : planned
 }

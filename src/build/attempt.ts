@@ -1,5 +1,6 @@
 import type { Claim } from '../queue/queue.ts'
 import type { BuildRecord } from '../record/build-record.ts'
+import type { Allowance } from './allowance.ts'
 import type { Stop } from './stop.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -11,4 +12,5 @@ export interface Attempt {
   /** Gives the right to execute one run; the first one of a build comes with its claim. */
   takeSlot: () => Promise<() => void>
   stop: Stop
+  allowance: Allowance
 }

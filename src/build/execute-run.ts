@@ -44,6 +44,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
     kept.setStatus(statusOf(verdict))
+    attempt.allowance.keep(kept.directory)
     return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started, ended: new Date().toISOString() }
   } catch (error) {
     return { name: run.name, ...errored(attempt, run, error) }

@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildName, verdictOf, type Blame, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
-import type { Request } from '../model/request.ts'
+import { isTrusted, type Request } from '../model/request.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
+import { openAllowance } from './allowance.ts'
 import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
 import { blameFailures } from './blame-failures.ts'
@@ -27,7 +28,8 @@ export async function runBuild(workshop: Workshop, claim: Claim, { takeSlot, sto
   const directory = workshop.records.directory(claim.build)
   const record = openBuildRecord(directory, claim)
   begin(workshop, claim, record)
-  const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, takeSlot, stop })
+  const allowance = openAllowance(isTrusted(claim.request) ? undefined : workshop.untrusted, stop.cancel)
+  const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, takeSlot, stop, allowance })
   if (verdict === 'cancelled' && stop.released()) return putBack(workshop, claim, record)
   const result = resultOf(claim, { verdict, reason, started, runs: carried.runs, blame: carried.blame })
   await decide(workshop, record, { request: carried.request ?? claim.request, ...(carried.plan && { plan: carried.plan }), result, directory }, hold)
@@ -47,10 +49,11 @@ interface CarriedOut {
 
 /** Settles the request and executes its plan. A fault of ours, anywhere in between, is `errored`, told with its message. */
 async function carryOut(attempt: Attempt): Promise<CarriedOut> {
-  const { workshop, claim, record, stop } = attempt
+  const { workshop, claim, record, stop, allowance } = attempt
   let known: Pick<CarriedOut, 'plan' | 'request'> = {}
   try {
-    const found = await workshop.settle(claim.request, stop.signal)
+    const settling = allowance.begin()
+    const found = await workshop.settle(claim.request, stop.signal).finally(settling)
     if (stop.signal.aborted) return { runs: [], verdict: 'cancelled', reason: stop.reason() }
     if ('cancelled' in found) return { runs: [], verdict: 'cancelled', reason: found.cancelled }
     if ('ignored' in found) return { runs: [], verdict: 'skipped', reason: `ignored: ${found.ignored}` }

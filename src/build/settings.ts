@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { longestTimeout } from '../model/plan.ts'
 import { list, wholeNumber } from '../model/setting.ts'
 
 const variableName = v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected names of environment variables, with blanks between'))
@@ -8,7 +9,11 @@ export const buildEnvironment = {
   /** Builds at a time, where --threads does not say. */
   THREADS: v.optional(wholeNumber({ min: 1, max: 256 }), '1'),
   /** Minutes after which a build is ended. */
-  BUILD_TIMEOUT: v.optional(wholeNumber({ min: 1, max: 100_000 }), '60'),
+  BUILD_TIMEOUT: v.optional(wholeNumber({ min: 1, max: longestTimeout }), '60'),
+  /** Minutes that an untrusted build may work in all. */
+  UNTRUSTED_TIMEOUT: v.optional(wholeNumber({ min: 1, max: longestTimeout }), '360'),
+  /** MiB of output and artifacts that are kept of an untrusted build in all. */
+  UNTRUSTED_OUTPUT: v.optional(wholeNumber({ min: 1, max: 10_000_000 }), '4096'),
   /** Names of variables that jobs get besides the fixed ones (law 9). */
   BUILD_ENV: v.optional(v.pipe(list, v.array(variableName)), ''),
   /** MiB of artifacts that are kept of one run. */

@@ -12,6 +12,7 @@ import { commitMessageWarnings } from '../patchwork/commit-message.ts'
 import { isPassing } from '../patchwork/http.ts'
 import { supersededBy } from '../patchwork/series-ledger.ts'
 import type { PatchworkSource } from '../patchwork/settings.ts'
+import { checkCount } from '../plan/check-plan.ts'
 import { settlePlan, type Choice, type PlanSettings } from '../plan/choose.ts'
 import { openDisclosure } from './disclose.ts'
 import { withoutRequestValues } from './reusable.ts'
@@ -134,6 +135,8 @@ async function planPatches(context: Context, applied: Applied, commits: Map<numb
     }
     patch.parent = parent
     plan.runs.push(...runsAt(planned.runs, { n: patch.n, commit: patch.commit }, series.patches.length > 1 ? `${patch.n}/${series.patches.length}` : undefined))
+    // Before the next patch is planned: a pipeline file is evaluated for each.
+    checkCount(plan.runs.length, request, settings.plan)
     if (parent === 0) becomes.base_runs = await baseRuns(context, chosen, commits.get(0)!)
     parent = patch.n
   }

@@ -24,7 +24,9 @@ export function takePlace(attempt: Attempt, run: PlannedRun, { runs, slot }: { r
 async function inTurn(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs: PlannedRun[]; slot: boolean }): Promise<() => void> {
   const endTurns = await takeTurns(attempt, run, runs)
   const giveSlot = slot ? await attempt.takeSlot() : () => {}
+  const atWork = attempt.allowance.begin()
   return () => {
+    atWork()
     giveSlot()
     endTurns()
   }

@@ -8,6 +8,7 @@ import type { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
+import type { AllowanceLimits } from './allowance.ts'
 import type { Origin } from './origin.ts'
 import type { Turns } from './turns.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -43,6 +44,8 @@ export interface Workshop {
   logLimit: number
   /** Bytes of artifacts that are kept of one run. */
   artifactLimit: number
+  /** What a whole untrusted build may use. */
+  untrusted: AllowanceLimits
   /** Who is told of a finished build, and how: reports at rest, none for nobody. */
   reportsOn: (finished: Finished) => Promise<Report[]>
   /** What is told when a build begins, before its first run. */

@@ -54,6 +54,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     limits,
     logLimit: settings.LOG_LIMIT * 1024 ** 2,
     artifactLimit: settings.ARTIFACT_LIMIT * 1024 ** 2,
+    untrusted: { time: settings.UNTRUSTED_TIMEOUT, output: settings.UNTRUSTED_OUTPUT },
     reportsOn: openReporters(config, { ledger, log }),
     reportsAtStart: openSeriesAnnouncer(config),
     outbox: openOutboxOf(config, { ledger, log }),

@@ -21,6 +21,7 @@ export function planSettings({ home, settings, structure }: QuernConfig): PlanSe
     hostTags: hostTags(settings.HOST_TAGS),
     grants: structure.grants,
     timeout: settings.BUILD_TIMEOUT,
+    untrustedRuns: settings.UNTRUSTED_RUNS,
     clone: settings,
   }
 }

@@ -1,6 +1,9 @@
 /** The way a run is executed. */
 export type ExecutorName = 'shell' | 'sandbox' | 'container' | 'scripted'
 
+/** Minutes that anything may be given: Node's timers hold no more than 24 days. */
+export const longestTimeout = 30_000
+
 /** One run, settled: everything an executor needs to know, nothing that project code could still change. Stored in plan.json. */
 export interface PlannedRun {
   /** Unique in the plan; shown to people as it is, made safe for the file system by `directoryName`. */

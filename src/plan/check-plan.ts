@@ -1,9 +1,15 @@
 import type { PlannedRun } from '../model/plan.ts'
+import { isTrusted, type Request } from '../model/request.ts'
 import { findCircle } from './find-circle.ts'
 import { PlanError } from './plan-error.ts'
 
 /** Runs in one plan, whatever the pipeline. */
 export const mostRuns = 2000
+
+export interface RunLimits {
+  /** Runs in the whole plan of an untrusted request. */
+  untrustedRuns: number
+}
 
 /** Services in one plan: they run beside each other, and beside the jobs that take turns. */
 const mostServices = 20
@@ -12,8 +18,8 @@ const mostServices = 20
  * @throws {PlanError} where there are too many runs, two of one name, a need that is no run, a circle of needs, or a tree
  * that two runs could be in at once: it is handed from one user to the next only while nothing runs there
  */
-export function checkRuns(runs: PlannedRun[]): void {
-  if (runs.length > mostRuns) throw new PlanError(`the plan has ${runs.length} runs: expected at most ${mostRuns}`)
+export function checkRuns(runs: PlannedRun[], request: Request, settings: RunLimits): void {
+  checkCount(runs.length, request, settings)
   const services = runs.filter((run) => run.service)
   if (services.length > mostServices) throw new PlanError(`the plan has ${services.length} services: expected at most ${mostServices}`)
   const byName = new Map<string, PlannedRun>()
@@ -28,6 +34,12 @@ export function checkRuns(runs: PlannedRun[]): void {
   }
   const circle = findCircle(runs)
   if (circle !== undefined) throw new PlanError(`these runs need each other in a circle: ${circle.join(' needs ')}`)
+}
+
+/** A stranger says how many runs there are, and each takes this server's time. @throws {PlanError} where there are too many */
+export function checkCount(count: number, request: Request, { untrustedRuns }: RunLimits): void {
+  if (count > mostRuns) throw new PlanError(`the plan has ${count} runs: expected at most ${mostRuns}`)
+  if (!isTrusted(request) && count > untrustedRuns) throw new PlanError(`the plan has ${count} runs: expected at most ${untrustedRuns} for an untrusted request (UNTRUSTED_RUNS in environment.sh)`)
 }
 
 function checkWorkspace({ name, workspace, needs, service }: PlannedRun, byName: Map<string, PlannedRun>): void {

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { isMailbox } from '../model/mail.ts'
+import { longestTimeout } from '../model/plan.ts'
 
 /** Names that Quern itself gives a run; a parameter of that name would hide it. */
 const kept = /^(?:REPOSITORY|REF|COMMIT_ID|COMMITTER_NAME|COMMITTER_EMAIL|BRANCH|TAG|CLONE_URL|FULL_NAME|BEFORE|MESSAGE|PULL_REQUEST|BASE_REF|BASE_COMMIT|AUTHOR_NAME|AUTHOR_EMAIL|CI|QUERN.*|BUILD_NUMBER|ARCHIVE_ROOT|TMPDIR|BASH_.*|BASHOPTS|SHELLOPTS|IFS|LD_.*)$/
@@ -92,7 +93,7 @@ const filters = (meaning: string) => v.optional(v.pipe(v.array(v.pipe(v.string()
 export const jobDefinitionSchema = v.pipe(
   v.strictObject({
     description: v.optional(words),
-    timeout: v.optional(v.pipe(v.number(), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(100_000, 'expected at most 100,000 minutes'), v.description('Minutes until a run is ended; BUILD_TIMEOUT where it is left out.'))),
+    timeout: v.optional(v.pipe(v.number(), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(longestTimeout, 'expected at most 30,000 minutes'), v.description('Minutes until a run is ended; BUILD_TIMEOUT where it is left out.'))),
     archive: v.optional(v.pipe(v.boolean(), v.description('Whether everything that the script puts into $ARCHIVE_ROOT is kept.')), true),
     containers: v.optional(v.pipe(v.array(container), v.check((items) => areDistinct(items.map((item) => item.image)), 'expected every image once')), []),
     params: v.optional(v.pipe(v.array(param), v.check((items) => areDistinct(items.map((item) => item.name)), 'expected every parameter once')), []),

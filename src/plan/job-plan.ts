@@ -1,7 +1,7 @@
 import type { Plan, PlannedRun } from '../model/plan.ts'
 import { isTrusted, namesCommit, type Request } from '../model/request.ts'
 import { bashScript } from './bash-script.ts'
-import { checkRuns } from './check-plan.ts'
+import { checkRuns, type RunLimits } from './check-plan.ts'
 import type { Choice } from './choose.ts'
 import type { CloneSettings } from './clone-url.ts'
 import { requestEnvironment } from './environment.ts'
@@ -17,7 +17,7 @@ import { PlanError } from './plan-error.ts'
 import type { Planned } from './planned.ts'
 import { settleChoices } from './settle-choice.ts'
 
-export interface JobPlanSettings {
+export interface JobPlanSettings extends RunLimits {
   clone: CloneSettings
   /** The directory job-defs. */
   definitions: string
@@ -39,7 +39,7 @@ export async function planJob(request: Request, name: string, { choice, settings
   nameRuns(linked)
   for (const run of linked) requireServer(run, settings)
   const runs = [...servicesOf(linked, request, settings), ...linked.map((run) => settleRun(run, request, settings))]
-  checkRuns(runs)
+  checkRuns(runs, request, settings)
   return planOf(linked, { runs, choice, supersede: job.definition.supersede })
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { list, wholeNumber } from '../model/setting.ts'
+import { mostRuns } from './check-plan.ts'
 
 /** This room's settings in environment.sh. */
 export const planEnvironment = {
@@ -7,6 +8,8 @@ export const planEnvironment = {
   DISTRIBUTE_REFS: v.optional(list, ''),
   /** What this host is, for the `host_tag` of containers, besides its architecture. */
   HOST_TAGS: v.optional(list, ''),
+  /** Runs in the plan of an untrusted request, those on all patches of a series together. */
+  UNTRUSTED_RUNS: v.optional(wholeNumber({ min: 1, max: mostRuns }), '500'),
   /** How pipeline files of trusted requests are evaluated; those of untrusted ones always in the sandbox. */
   PIPELINE_EXECUTOR: v.optional(v.picklist(['sandbox', 'shell'], 'expected sandbox or shell'), 'sandbox'),
   /** Seconds that the evaluation of a pipeline file may take. */

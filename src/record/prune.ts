@@ -1,9 +1,10 @@
 import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { orMissing, readIfThere } from '../disk/read.ts'
+import { readIfThere } from '../disk/read.ts'
 import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
 import { isTerminal, type Status } from '../model/verdict.ts'
 import { pipelines } from './build-index.ts'
+import { bytesIn } from './bytes-in.ts'
 import { retired, type Aged, type RetentionRules } from './retention.ts'
 
 /** A record that retention removes. */
@@ -45,13 +46,6 @@ function endOf(record: string): number {
   } catch {
     return lstatSync(record).mtimeMs
   }
-}
-
-/** Bytes of all files below, links not followed. */
-function bytesIn(directory: string): number {
-  return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + (orMissing(() => lstatSync(join(entry.parentPath, entry.name)).size) ?? 0), 0)
 }
 
 function remove(directory: string, name: string): void {

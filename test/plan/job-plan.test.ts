@@ -24,6 +24,7 @@ const settings: PlanSettings = {
   hostTags: ['amd64'],
   grants: noGrants,
   timeout: 60,
+  untrustedRuns: 500,
   clone: { CLONE_BASE: 'https://example.org/mills', CLONE_WITH: '' },
 }
 
@@ -114,10 +115,11 @@ describe('chosen runs', () => {
   test('of one name are refused', () =>
     expect(planned('example', { runs: [{ name: 'x', container: 'ubuntu', params: {} }, { name: 'x', container: 'ubuntu', params: {} }] })).rejects.toThrow('two runs are named "x"'))
 
-  test('are at most 2,000', async () => {
+  test('are at most 2,000, and of an untrusted request as many as this server says', async () => {
     const many = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `run ${index}`, params: { x: String(index) } }))
     expect((await one('params: [{name: x}]\nscript: ls\n', { runs: many(2000) })).runs).toHaveLength(2000)
     await expect(one('params: [{name: x}]\nscript: ls\n', { runs: many(10_000) })).rejects.toThrow('the plan has 10000 runs: expected at most 2000')
+    await expect(one('params: [{name: x}]\nscript: ls\n', { ...untrusted, runs: many(501) })).rejects.toThrow('the plan has 501 runs: expected at most 500 for an untrusted request (UNTRUSTED_RUNS in environment.sh)')
   })
 })
 

@@ -215,6 +215,16 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken[0]!.text).toContain(`apply: ${apply}\n`)
   }, 30_000)
 
+  test('with more patches than this server tests of a stranger is errored with the setting, before anything of it runs', async () => {
+    const { repo, patches: mails } = seriesOf('one\n', 'two\n', 'three\n', 'four\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, settings: { UNTRUSTED_RUNS: '2' } })
+    server.fake.addSeries({ patches: mails })
+    await server.poll()
+    await server.build()
+    expect(server.result('make/1')).toMatchObject({ verdict: 'errored', runs: [], reason: 'the plan has 3 runs: expected at most 2 for an untrusted request (UNTRUSTED_RUNS in environment.sh)' })
+    expect(server.smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
+  }, 30_000)
+
   test('is built although its server was away while its mails were to be fetched', async () => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { environment, imageSchema, memory, nameSchema, relativeGlob, variable } from '../job-definition.ts'
 import { isMailbox } from '../../model/mail.ts'
+import { longestTimeout } from '../../model/plan.ts'
 
 const hostName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -21,7 +22,7 @@ export const definedJobSchema = v.pipe(
     env: v.optional(environment, {}),
     secrets: v.optional(v.array(variable), []),
     artifacts: v.optional(v.array(relativeGlob), []),
-    timeout: v.optional(v.pipe(v.number('expected minutes as a number'), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(100_000, 'expected at most 100,000 minutes'))),
+    timeout: v.optional(v.pipe(v.number('expected minutes as a number'), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(longestTimeout, 'expected at most 30,000 minutes'))),
     network: v.optional(v.boolean('expected true or false'), true),
     memory: v.optional(memory),
     cpus: v.optional(v.pipe(v.number('expected a number'), v.gtValue(0, 'expected more than 0'), v.maxValue(1024))),

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
-import type { Plan, PlannedRun } from '../../model/plan.ts'
+import { longestTimeout, type Plan, type PlannedRun } from '../../model/plan.ts'
 import { describeIssue } from '../../model/issue.ts'
 import { isTrusted, type Request } from '../../model/request.ts'
 import { bashScript } from '../bash-script.ts'
-import { checkRuns } from '../check-plan.ts'
+import { checkRuns, type RunLimits } from '../check-plan.ts'
 import type { CloneSettings } from '../clone-url.ts'
 import { requestEnvironment } from '../environment.ts'
 import { expandGroup } from '../expand-group.ts'
@@ -15,7 +15,7 @@ import { definedSchema, type Defined, type DefinedJob } from './defined.ts'
 import { PipelineError } from './pipeline-error.ts'
 import { repoFacts } from './repo-facts.ts'
 
-export interface PipelinePlanSettings {
+export interface PipelinePlanSettings extends RunLimits {
   clone: CloneSettings
   grants: Grants
   /** Minutes, for jobs that do not say. */
@@ -35,14 +35,14 @@ export async function planPipeline(request: Request, path: string, { pipeline, w
   const defined = parseDefined(path, await settings.evaluate(path, repoFacts(request, settings.changedFiles)))
   if (defined.jobs.length === 0) return { ignored: `${path} has no job for this request` }
   const settled = settleDefined(defined, request, settings)
-  checkAsked(path, settled.runs)
+  checkAsked(path, () => checkRuns(settled.runs, request, settings))
   requireReach(defined.jobs, settled.runs, isTrusted(request))
   return { pipeline, why, ...settled }
 }
 
-function checkAsked(path: string, runs: PlannedRun[]): void {
+function checkAsked(path: string, check: () => void): void {
   try {
-    checkRuns(runs)
+    check()
   } catch (error) {
     if (error instanceof PlanError) throw new PipelineError(`${path}: ${error.message}`, '', { cause: error })
     throw error
@@ -74,7 +74,7 @@ function settleDefined({ jobs, supersede, notify }: Defined, request: Request, s
   const runs = jobs.map((job) => {
     const run = settleJob(job, request, settings)
     // A service lasts as long as the jobs may.
-    return { ...run, needs: needs.get(job.name)!, ...(job.service && { timeout: Math.max(minutes, 1) }) }
+    return { ...run, needs: needs.get(job.name)!, ...(job.service && { timeout: Math.min(Math.max(minutes, 1), longestTimeout) }) }
   })
   return { runs, notify: trusted ? notify : [], ...(supersede && trusted && { supersede }) }
 }

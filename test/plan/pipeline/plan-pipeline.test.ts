@@ -90,6 +90,23 @@ test('an untrusted request runs in images that the server lists, and in no other
   expect((await planOf(define, { request: untrusted, settings: { grants } })).runs[0]).toMatchObject({ executor: 'container', image: 'node:22' })
 })
 
+test('an untrusted request may ask for fewer jobs than a trusted one', async () => {
+  const define = (p: PipelineContext) => p.matrix({ N: Array.from({ length: 21 }, (_, n) => n) }).forEach(({ N }) => p.job(`job ${N}`, 'x'))
+  const settings = { untrustedRuns: 20 }
+  expect((await planOf(define, { settings })).runs).toHaveLength(21)
+  await expect(planOf(define, { request: untrusted, settings })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: the plan has 21 runs: expected at most 20 for an untrusted request (UNTRUSTED_RUNS in environment.sh)' })
+})
+
+test('a service lasts as long as all jobs may, and never longer than a timer can', async () => {
+  const define = (count: number) => (p: PipelineContext) => {
+    p.job('db', 'x', { service: true })
+    for (let n = 0; n < count; n++) p.job(`job ${n}`, 'x')
+  }
+  expect((await planOf(define(3))).runs[0]!.timeout).toBe(180)
+  const { timeout } = (await planOf(define(1900))).runs[0]!
+  expect(timeout * 60_000).toBeLessThan(2 ** 31)
+})
+
 test('what an evaluation leaves is checked as the words of a stranger', async () => {
   for (const data of [undefined, 7, { jobs: 'many' }, { jobs: [{ name: 'a', script: 'x', stage: 0, mounts: [{ from: '/etc', to: '/x', readonly: false }] }] }, { jobs: [{ name: 'a', script: 'x', stage: 0, engine: true }] }])
     await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => data) })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining('p.ts: what its evaluation left is no list of jobs') })
@@ -150,5 +167,5 @@ async function planOf(define: (p: PipelineContext) => unknown, { options = {}, r
 }
 
 function settingsWith(evaluate: PipelinePlanSettings['evaluate']): PipelinePlanSettings {
-  return { clone: { CLONE_BASE: 'https://localhost', CLONE_WITH: '' }, grants: noGrants, timeout: 60, evaluate }
+  return { clone: { CLONE_BASE: 'https://localhost', CLONE_WITH: '' }, grants: noGrants, timeout: 60, untrustedRuns: 500, evaluate }
 }
