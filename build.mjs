@@ -1,7 +1,8 @@
-// Bundles src/main.ts into dist/: one small file for each command, so that the builder loads only what it needs.
+// Bundles src/main.ts into one file of dist/, which src/start.ts loads with what V8 compiled of it before.
 // Beside it stands what projects import: the pipeline API and its test kit, with their types.
 import { execFile } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 
@@ -21,9 +22,21 @@ function emitTypes() {
   return promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.types.json'])
 }
 
+/** A CommonJS module, since only these can be started from compiled code; its name tells its content apart. */
+async function bundleProgram() {
+  const commonJs = { ...common, format: 'cjs', banner: {} }
+  const url = { 'import.meta.url': 'quernUrl', 'import.meta.dirname': '__dirname' }
+  const banner = { js: "const quernUrl = require('node:url').pathToFileURL(__filename).href;" }
+  const { outputFiles: [bundle] } = await build({ ...commonJs, entryPoints: ['src/main.ts'], define: url, banner, write: false })
+  const name = `quern-${createHash('sha256').update(bundle.contents).digest('hex').slice(0, 12)}.cjs`
+  writeFileSync(`dist/${name}`, bundle.contents)
+  await build({ ...commonJs, entryPoints: { main: 'src/start.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' }, define: { quernBundle: JSON.stringify(name) } })
+}
+
 rmSync('dist', { recursive: true, force: true })
+mkdirSync('dist')
 await Promise.all([
-  build({ ...common, entryPoints: { main: 'src/main.ts' }, outdir: 'dist', splitting: true }),
+  bundleProgram(),
   // A sandbox sees this directory and nothing else of the installation: each of its files stands alone.
   build({ ...common, banner: {}, entryPoints: { index: 'src/plan/pipeline/pipeline.ts' }, outdir: 'dist/pipeline' }),
   build({ ...common, entryPoints: { testing: 'src/testing.ts' }, outdir: 'dist' }),

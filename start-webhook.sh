@@ -9,7 +9,7 @@ output=$home/logs/webhook.out
 # Whether the process with this number is a receiver, or this script on its way to one: numbers are used again.
 is_ours() {
   case $(ps -o args= -p "$1" 2>/dev/null) in
-    *dist/main.js\ serve* | *start-webhook.sh*) return 0 ;;
+    *dist/main.cjs\ serve* | *start-webhook.sh*) return 0 ;;
     *) return 1 ;;
   esac
 }

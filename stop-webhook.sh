@@ -14,7 +14,7 @@ pid=$(cat "$pid_file")
 # Numbers of processes are used again: only a receiver is ended.
 is_receiver() {
   case $(ps -o args= -p "$pid" 2>/dev/null) in
-    *dist/main.js\ serve*) return 0 ;;
+    *dist/main.cjs\ serve*) return 0 ;;
     *) return 1 ;;
   esac
 }

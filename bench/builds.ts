@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { planChunks } from '../src/plan/chunks.ts'
 import { noGrants } from '../src/plan/grants.ts'
 import { aRequest } from '../test/helpers/a-request.ts'
+import './environment/bare.ts'
 
 const quern = resolve('bin/quern')
 const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))

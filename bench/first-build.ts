@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import './environment/bare.ts'
 
 const secret = 'not-a-real-secret'
 const rounds = Number(process.argv[2] ?? 10)

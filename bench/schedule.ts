@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import './environment/bare.ts'
 
 const quern = resolve('bin/quern')
 const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import './environment/bare.ts'
 
 const quern = resolve('bin/quern')
 const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))

@@ -8,11 +8,15 @@ import { homeDirectory, installation } from './config/home.ts'
 const explained = new Set(['CheckoutError', 'ConfigError', 'GitError', 'PipelineError', 'PlanError', 'RequestError', 'SecretsError', 'UserError', 'YamlError'])
 
 process.stdout.on('error', leaveWithReader)
-try {
-  const program = await defineProgram(process.argv.slice(2))
-  await program.parseAsync()
-} catch (error) {
-  process.exitCode = await tell(error)
+void main()
+
+async function main(): Promise<void> {
+  try {
+    const program = await defineProgram(process.argv.slice(2))
+    await program.parseAsync()
+  } catch (error) {
+    process.exitCode = await tell(error)
+  }
 }
 
 /** Only the command that is asked for is loaded: the builder starts each minute and must start fast. */

@@ -63,8 +63,11 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   return claimed
 }
 
-function claimNext({ queue, records, pipelineOf }: Workshop): Promise<Claim | undefined> {
-  return queue.claim((request) => records.reserve(pipelineOf(request)))
+function claimNext({ queue, records, pipelineOf, prepare }: Workshop): Promise<Claim | undefined> {
+  return queue.claim((request) => {
+    prepare(request)
+    return records.reserve(pipelineOf(request))
+  })
 }
 
 async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop: builderStops }: { give: () => void; slots: Slots; stop: AbortSignal }): Promise<void> {
@@ -93,11 +96,16 @@ async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop:
 }
 
 /** Resolves when a build ended or the queue directory changed. */
-async function arrival(home: string, running: Set<Promise<void>>): Promise<void> {
+function arrival(home: string, running: Set<Promise<void>>): Promise<void> {
   const before = changed(home)
-  let ended = false
-  void Promise.race(running).then(() => (ended = true))
-  while (!ended && changed(home) === before) await new Promise((resolve) => setTimeout(resolve, arrivalInterval))
+  return new Promise((resolve) => {
+    const arrived = () => {
+      clearInterval(timer)
+      resolve()
+    }
+    const timer = setInterval(() => changed(home) !== before && arrived(), arrivalInterval)
+    void Promise.race(running).then(arrived)
+  })
 }
 
 function changed(home: string): string {

@@ -30,6 +30,8 @@ export interface Workshop {
   /** Settles a request; `ignored` with a reason where this installation has nothing to do for it, `cancelled` where nobody wants it any more. */
   settle: (request: Request, signal: AbortSignal) => Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }>
   executor: (name: ExecutorName) => Promise<Executor>
+  /** Begins with what the executor of a request's first run needs, where that is known before its plan; returns at once. */
+  prepare: (request: Request) => void
   /** Makes a network for the containers of a build; `inwards` where it does not lead out. */
   makeNetwork: (buildId: string, options: { inwards: boolean }) => Promise<{ name: string; remove(): Promise<void> }>
   /** The environment that every run starts with (law 9). */

@@ -12,6 +12,7 @@ import { mailSender } from '../publish/email.ts'
 import { openOutbox } from '../publish/outbox.ts'
 import { writeReport } from '../publish/report-file.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
+import { isTrusted } from '../model/request.ts'
 import { openRecords } from '../record/open-records.ts'
 import type { QuernConfig } from './open-config.ts'
 import { requireHome } from './open-home.ts'
@@ -46,6 +47,10 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     turns: openTurns(),
     workspaces: openWorkspaces(home),
     executor,
+    prepare: (request) => {
+      const { pipeline, unlessOwn } = pipelineFor(config, request)
+      if (pipeline === 'chunks' && !unlessOwn && isTrusted(request)) void executor('shell').then((shell) => shell.prepare?.(homeId(home)))
+    },
     makeNetwork: networkMaker(config),
     world,
     toolchain: openToolchains(config, world),

@@ -1,5 +1,7 @@
 /** One way to execute runs. Every implementation passes test/executor/executor.test.ts. */
 export interface Executor {
+  /** Begins with what the first run of a home needs, where that takes a while, and returns at once. */
+  prepare?(homeId: string): void
   /**
    * Executes the script and resolves when it has ended, its output is drained and no process of it is left, daemons included.
    * An aborted signal ends it: SIGTERM, after `grace` milliseconds SIGKILL. It resolves for every way a script can end,

@@ -53,7 +53,7 @@ done`
  * @throws where it could not be started, with what the programs said
  */
 export async function openNursery(prefix: string[], mark: string): Promise<Nursery> {
-  const slot = takeOutputSlot()
+  const slot = await takeOutputSlot()
   const program = openNameless()
   let programSize = 0
   let link: Socket | undefined

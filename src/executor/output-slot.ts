@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { closeSync, constants, ftruncateSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
 import { findProgram } from './find-program.ts'
 
@@ -27,7 +28,16 @@ export interface OutputSlot {
   close(): void
 }
 
+const execute = promisify(execFile)
+
 const bufferSize = 256 * 1024
+
+/**
+ * Who prints by the line is not looked at for each of them: after fewer bytes than this, `pause` milliseconds pass before
+ * the next look. What fills the FIFO meanwhile, and so waits for us, prints larger pieces.
+ */
+const drip = 1024
+const pause = 4
 
 /** What one drain takes at most: more than any FIFO holds, so that a survivor which writes for ever cannot hold us. */
 const drainLimit = 16 * 1024 * 1024
@@ -36,8 +46,8 @@ const drainLimit = 16 * 1024 * 1024
 const idle: OutputSlot[] = []
 
 /** @throws where mkfifo is missing or the directory for temporary files cannot be written */
-export function takeOutputSlot(): OutputSlot {
-  return idle.pop() ?? openOutputSlot()
+export async function takeOutputSlot(): Promise<OutputSlot> {
+  return idle.pop() ?? (await openOutputSlot())
 }
 
 /** Gives a slot back that nobody else can write into any more; any other is to be closed. */
@@ -45,13 +55,16 @@ export function giveOutputSlot(slot: OutputSlot): void {
   idle.push(slot)
 }
 
-function openOutputSlot(): OutputSlot {
-  const { reader, writer, complaints } = openDescriptors()
+async function openOutputSlot(): Promise<OutputSlot> {
+  const { reader, writer, complaints } = await openDescriptors()
   const buffer = Buffer.allocUnsafe(bufferSize)
   let deliver: ((chunk: Uint8Array) => void) | undefined
+  let timer: NodeJS.Timeout | undefined
   const receive = (length: number, bytes: Uint8Array) => {
     deliver?.(bytes.subarray(0, length))
-    return true
+    if (length >= drip) return true
+    timer = setTimeout(() => socket.resume(), pause).unref()
+    return false
   }
   // Node's types know `onread` for connecting sockets only; its constructor takes it all the same.
   const options: SocketConstructorOpts & Pick<ConnectOpts, 'onread'> = { fd: reader, readable: true, writable: false, onread: { buffer, callback: receive } }
@@ -74,6 +87,7 @@ function openOutputSlot(): OutputSlot {
     takeComplaints: () => takeText(complaints),
     close: () => {
       deliver = undefined
+      clearTimeout(timer)
       socket.destroy()
       closeSync(writer)
       closeSync(complaints)
@@ -81,13 +95,14 @@ function openOutputSlot(): OutputSlot {
   }
 }
 
-function openDescriptors(): { reader: number; writer: number; complaints: number } {
+async function openDescriptors(): Promise<{ reader: number; writer: number; complaints: number }> {
   const directory = mkdtempSync(join(tmpdir(), 'quern-output-'))
   try {
     const path = join(directory, 'output')
     // Others may write: a sandboxed run has another uid, and opening /dev/stderr by name asks for this permission.
-    const { status, stderr, error } = spawnSync(findProgram('mkfifo') ?? 'mkfifo', ['-m', '0622', path], { encoding: 'utf8' })
-    if (status !== 0) throw new Error(`making a FIFO for output with mkfifo ${path}: ${error?.message ?? stderr.trim()}`)
+    await execute(findProgram('mkfifo') ?? 'mkfifo', ['-m', '0622', path]).catch((error: Error & { stderr?: string }) => {
+      throw new Error(`making a FIFO for output with mkfifo ${path}: ${error.stderr?.trim() || error.message}`, { cause: error })
+    })
     return {
       reader: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
       writer: openSync(path, constants.O_WRONLY),

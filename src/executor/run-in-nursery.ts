@@ -32,6 +32,16 @@ export async function runInNursery(prefix: string[], nursling: Nursling, executi
   }
 }
 
+/** Opens a nursery for the first run that comes. False where none could be opened. */
+export async function openSpare(prefix: string[], mark: string): Promise<boolean> {
+  try {
+    idle.push(await openNursery(prefix, mark))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What a run changed for those after it, like mounts, ends a nursery, and so does what changed outside it meanwhile. */
 function takeFresh(): Nursery | undefined {
   for (let nursery = idle.pop(); nursery !== undefined; nursery = idle.pop()) {

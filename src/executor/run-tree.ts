@@ -32,7 +32,11 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
   if (signal.aborted) return { verdict: 'cancelled' }
   let slot: OutputSlot | undefined
   try {
-    slot = takeOutputSlot()
+    slot = await takeOutputSlot()
+    if (signal.aborted) {
+      giveOutputSlot(slot)
+      return { verdict: 'cancelled' }
+    }
     slot.listen(execution.output)
     const child = start(tree, slot)
     const exit = exitOf(child)

@@ -1,27 +1,34 @@
 import { isSimple } from './environment-file.ts'
 import type { Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
-import { type Nursling, runInNursery } from './run-in-nursery.ts'
+import { type Nursling, openSpare, runInNursery } from './run-in-nursery.ts'
 import { runTree, type Tree } from './run-tree.ts'
-import { treeKiller, type TreeKiller, type TreeKillSetting } from './tree-killer.ts'
+import { treeKiller, type TreeKiller, type TreeKillSetting, works } from './tree-killer.ts'
 
 /**
  * Bash on this host, with the host's files and network: for trusted requests only.
  * Trees are held together as `treeKiller` found possible; memory and file size are limited by prlimit(1).
  */
 export function openShell(treeKill: TreeKillSetting): Executor {
+  const findKiller = (homeId: string) => treeKiller(treeKill, async (candidate) => (hasNamespace(candidate) && (await openSpare(candidate.prefix, homeId))) || works(candidate))
   return {
+    prepare: (homeId) => void findKiller(homeId),
     execute: async (execution, signal) => {
       const bash = findProgram('bash')
       if (bash === undefined) return { verdict: 'errored', reason: 'bash is not installed here: apt-get install bash' }
       const { limiter, notes } = limitsOf(execution.limits)
       const { id, workspace, start = workspace, env, shared } = execution
       const script = { command: [...limiter, bash, execution.script], directory: start, env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id } }
-      const { kind, prefix } = treeKiller(treeKill)
-      const ending = kind.endsWith('namespace') && isSimple(script.env) ? await runInNursery(prefix, script, execution, signal) : await runTree(alone(script, { kind, prefix }), execution, signal)
+      const killer = await findKiller(id.split('/')[0]!)
+      const ending = hasNamespace(killer) && isSimple(script.env) ? await runInNursery(killer.prefix, script, execution, signal) : await runTree(alone(script, killer), execution, signal)
       return { ...ending, ...(notes.length > 0 && { notes }) }
     },
   }
+}
+
+/** bubblewrap makes one, too, but ends with its first run. */
+function hasNamespace({ kind }: TreeKiller): boolean {
+  return kind === 'namespace' || kind === 'user-namespace'
 }
 
 /**

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { findProgram } from './find-program.ts'
 
 /** How the processes of a shell run are held together, so that none outlives the run. */
@@ -12,22 +12,22 @@ export interface TreeKiller {
 
 export type TreeKillSetting = 'auto' | 'group'
 
-const known = new Map<TreeKillSetting, TreeKiller>()
+const known = new Map<TreeKillSetting, Promise<TreeKiller>>()
 
 /**
  * The best tree killer that works on this host for this user, found once a process by trying.
  * `group` is for builds that need sudo or su, which an ordinary user's namespaces disable.
  */
-export function treeKiller(setting: TreeKillSetting): TreeKiller {
-  const chosen = known.get(setting) ?? (setting === 'group' ? groupKiller('TREE_KILL=group is set') : firstThatWorks())
+export function treeKiller(setting: TreeKillSetting, tryOut: (candidate: TreeKiller) => Promise<boolean> = works): Promise<TreeKiller> {
+  const chosen = known.get(setting) ?? (setting === 'group' ? Promise.resolve(groupKiller('TREE_KILL=group is set')) : firstThatWorks(tryOut))
   known.set(setting, chosen)
   return chosen
 }
 
-function firstThatWorks(): TreeKiller {
+async function firstThatWorks(tryOut: (candidate: TreeKiller) => Promise<boolean>): Promise<TreeKiller> {
   const candidates = process.getuid?.() === 0 ? [namespaceKiller(), bubblewrapKiller()] : [userNamespaceKiller(), bubblewrapKiller()]
-  const working = candidates.find((candidate) => candidate !== undefined && works(candidate))
-  return working ?? groupKiller('this host allows no PID namespace here: neither unshare and setpriv (util-linux) nor bwrap (bubblewrap) can make one')
+  for (const candidate of candidates) if (candidate !== undefined && (await tryOut(candidate))) return candidate
+  return groupKiller('this host allows no PID namespace here: neither unshare and setpriv (util-linux) nor bwrap (bubblewrap) can make one')
 }
 
 function namespaceKiller(): TreeKiller | undefined {
@@ -58,7 +58,12 @@ function groupKiller(why: string): TreeKiller {
   return { kind: 'group', note: `runs are ended by process group and by the mark in their environment; a daemon that clears its environment may survive (${why})`, prefix: [] }
 }
 
-function works({ prefix }: TreeKiller): boolean {
+/** Whether a command runs in it and its exit code comes out. */
+export function works({ prefix }: TreeKiller): Promise<boolean> {
   const [command, ...options] = [...prefix, findProgram('sh') ?? '/bin/sh', '-c', 'exit 42']
-  return spawnSync(command!, options, { stdio: 'ignore', timeout: 10_000 }).status === 42
+  return new Promise((resolve) => {
+    const child = spawn(command!, options, { stdio: 'ignore', timeout: 10_000 })
+    child.once('error', () => resolve(false))
+    child.once('exit', (code) => resolve(code === 42))
+  })
 }

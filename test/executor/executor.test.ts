@@ -4,7 +4,7 @@ import { findProgram } from '../../src/executor/find-program.ts'
 import { treeKiller } from '../../src/executor/tree-killer.ts'
 import { describeExecutor } from '../helpers/executor-suite.ts'
 
-const { kind, note } = treeKiller('auto')
+const { kind, note } = await treeKiller('auto')
 
 describeExecutor({ name: `shell (${kind})`, executor: openShell('auto'), holdsAll: kind !== 'group' })
 if (kind === 'group') console.warn(`skipped: daemons that clear their environment, because ${note}; apt-get install util-linux bubblewrap`)

@@ -4,7 +4,7 @@ import { openShell } from '../../src/executor/shell.ts'
 import { treeKiller } from '../../src/executor/tree-killer.ts'
 import { bareEnvironment, runScript } from '../helpers/run-script.ts'
 
-const { kind, note } = treeKiller('auto')
+const { kind, note } = await treeKiller('auto')
 const inNurseries = kind.endsWith('namespace')
 const root = process.getuid?.() === 0
 if (!inNurseries) console.warn(`skipped: runs that share a namespace, because ${note}; apt-get install util-linux`)

@@ -12,8 +12,9 @@ import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script
 import { startExecution } from '../helpers/start-execution.ts'
 
 const root = process.getuid?.() === 0
-const holdsAll = treeKiller('auto').kind !== 'group'
-if (!holdsAll) console.warn(`skipped: trees that outlive a killed builder, because ${treeKiller('auto').note}; apt-get install util-linux bubblewrap`)
+const { kind, note } = await treeKiller('auto')
+const holdsAll = kind !== 'group'
+if (!holdsAll) console.warn(`skipped: trees that outlive a killed builder, because ${note}; apt-get install util-linux bubblewrap`)
 
 /** Six processes that beat into the workspace: the script, its child, and daemons of every kind. They end by themselves in the end, should a test fail or be interrupted. */
 const forest = `

@@ -87,7 +87,7 @@ function processesOf(home: string, command?: string): number[] {
     .filter((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-        return words.some((word) => word.endsWith('main.js') || word.endsWith('bin/quern')) && (command === undefined || words.includes(command)) && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`QUERN_HOME=${home}`)
+        return words.some((word) => word.endsWith('main.cjs') || word.endsWith('bin/quern')) && (command === undefined || words.includes(command)) && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`QUERN_HOME=${home}`)
       } catch {
         // It ended while we looked.
         return false

@@ -10,4 +10,4 @@ const container = () => openContainer({ engine: 'auto', engineOptions: [], engin
 const opened = executor === 'shell' ? openShell('auto') : executor === 'sandbox' ? openSandbox({ hidden: [] }) : container()
 let output = ''
 const ending = await opened.execute({ ...execution, output: (chunk) => void (output += Buffer.from(chunk).toString()) }, new AbortController().signal)
-process.stdout.write(JSON.stringify({ ...ending, output, uid: process.getuid?.(), treeKiller: treeKiller('auto').kind }))
+process.stdout.write(JSON.stringify({ ...ending, output, uid: process.getuid?.(), treeKiller: (await treeKiller('auto')).kind }))

@@ -25,7 +25,7 @@ interface Wanted {
 /** The programs that Quern starts, and whether it can end what jobs start. */
 export async function checkPrograms({ treeKill, engine, networkGranted }: Wanted): Promise<Check[]> {
   const programs = await Promise.all(needed.map(({ name, option, remedy }) => checkProgram(name, option, remedy)))
-  return [checkNode(process.versions.node), ...programs, checkLocker(), checkTreeKiller(treeKill), checkSandbox(), ...(networkGranted ? [checkNetwork()] : []), checkEngine(engine)]
+  return [checkNode(process.versions.node), ...programs, checkLocker(), await checkTreeKiller(treeKill), checkSandbox(), ...(networkGranted ? [checkNetwork()] : []), checkEngine(engine)]
 }
 
 /** @param version like 20.19.1 */
@@ -48,8 +48,8 @@ function checkLocker(): Check {
   return name === undefined ? wrong('lock', 'neither flock nor perl: two builders cannot be kept apart', 'install it: apt install util-linux') : ok('lock', name)
 }
 
-function checkTreeKiller(setting: TreeKillSetting): Check {
-  const { kind, note } = treeKiller(setting)
+async function checkTreeKiller(setting: TreeKillSetting): Promise<Check> {
+  const { kind, note } = await treeKiller(setting)
   if (kind !== 'group') return ok('ending jobs', note)
   const remedy = setting === 'group' ? 'leave TREE_KILL out of environment.sh unless builds need sudo' : 'install it: apt install util-linux bubblewrap, and allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)'
   return warning('ending jobs', note, remedy)
