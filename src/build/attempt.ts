@@ -11,6 +11,8 @@ export interface Attempt {
   record: BuildRecord
   /** Gives the right to execute one run; the first one of a build comes with its claim. */
   takeSlot: () => Promise<() => void>
+  /** Gives back the slot that came with the claim, if no run has taken it: the build waits for others. */
+  leaveSlot: () => void
   stop: Stop
   allowance: Allowance
 }

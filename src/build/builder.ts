@@ -10,6 +10,9 @@ import { openSlots, type Slots } from './slots.ts'
 import { watchForStop } from './stop.ts'
 import type { Workshop } from './workshop.ts'
 
+/** Builds that are claimed at once, most of which wait for their group: each is held in memory, and none of them in the queue. */
+const mostClaimed = 100
+
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100
 
@@ -42,6 +45,7 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   let failure: unknown
   let claimed = 0
   while (failure === undefined) {
+    if (running.size >= mostClaimed) await Promise.race(running)
     const give = await slots.take()
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
     const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop).catch((error: unknown) => void (failure ??= error))
@@ -77,9 +81,13 @@ async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop:
     first = undefined
     return mine
   }
+  const leaveSlot = () => {
+    first?.()
+    first = undefined
+  }
   const stop = watchForStop(workshop.records.directory(claim.build), builderStops)
   try {
-    const reports = await runBuild(workshop, claim, { takeSlot, stop })
+    const reports = await runBuild(workshop, claim, { takeSlot, leaveSlot, stop })
     if (reports === 0) return
     // A server that does not answer holds up nobody's build.
     give()

@@ -5,6 +5,8 @@ import { readIfThere } from '../disk/read.ts'
 /** Why a build is to end before its time: the builder stops (the entry is released), or somebody cancelled it. */
 export interface Stop {
   readonly signal: AbortSignal
+  /** Resolves when the signal is aborted: thousands may wait for it, where listeners would be compared with each other. */
+  readonly aborted: Promise<void>
   released(): boolean
   cancelled(): boolean
   /** Ends the build; the first reason counts. */
@@ -22,6 +24,7 @@ export function watchForStop(directory: string, builderStops: AbortSignal): Stop
   const controller = new AbortController()
   // Every run of the build and every build of the builder listens: many of them are no leak.
   setMaxListeners(0, controller.signal, builderStops)
+  const aborted = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve(), { once: true }))
   let cancelled: string | undefined
   const cancel = (reason: string) => {
     cancelled ??= reason
@@ -37,6 +40,7 @@ export function watchForStop(directory: string, builderStops: AbortSignal): Stop
   else builderStops.addEventListener('abort', stopNow, { once: true })
   return {
     signal: controller.signal,
+    aborted,
     released: () => cancelled === undefined && builderStops.aborted,
     cancelled: () => cancelled !== undefined,
     cancel,

@@ -8,12 +8,10 @@ import { ownerOf } from './trees.ts'
  * back; with undefined as soon as the build is stopped, since others may hold what it waits for, for hours.
  */
 export function takePlace(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs: PlannedRun[]; slot: boolean }): Promise<(() => void) | undefined> {
-  const { signal } = attempt.stop
+  const { signal, aborted } = attempt.stop
   return new Promise((resolve) => {
-    const leave = () => resolve(undefined)
-    signal.addEventListener('abort', leave, { once: true })
+    void aborted.then(() => resolve(undefined))
     void inTurn(attempt, run, { runs, slot }).then((giveBack) => {
-      signal.removeEventListener('abort', leave)
       // What comes too late is the next one's.
       if (signal.aborted) giveBack()
       resolve(signal.aborted ? undefined : giveBack)
@@ -32,9 +30,13 @@ async function inTurn(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs:
   }
 }
 
-/** Runs of one group go one after the other, over all builds, and so do those that work in one tree, whomever they have it from. */
-async function takeTurns({ workshop, claim }: Attempt, run: PlannedRun, runs: PlannedRun[]): Promise<() => void> {
+/**
+ * Runs of one group go one after the other, over all builds, and so do those that work in one tree, whomever they have it
+ * from. A build that has to wait for others does so without a slot.
+ */
+async function takeTurns({ workshop, claim, leaveSlot }: Attempt, run: PlannedRun, runs: PlannedRun[]): Promise<() => void> {
   const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${ownerOf(run.name, runs)}`] : [])]
+  if (keys.some((key) => workshop.turns.isTaken(key))) leaveSlot()
   const ends: (() => void)[] = []
   for (const key of keys) ends.push(await workshop.turns.wait(key))
   return () => ends.forEach((end) => end())

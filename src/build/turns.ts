@@ -2,6 +2,8 @@
 export interface Turns {
   /** Resolves when it is this one's turn, with the call that ends it. */
   wait(key: string): Promise<() => void>
+  /** Whether it is somebody's turn, so that one would have to wait. */
+  isTaken(key: string): boolean
 }
 
 export function openTurns(): Turns {
@@ -16,5 +18,6 @@ export function openTurns(): Turns {
       await before
       return end
     },
+    isTaken: (key) => last.has(key),
   }
 }

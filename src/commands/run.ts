@@ -168,7 +168,7 @@ async function buildClaim(workshop: Workshop, claim: Claim, stop: Stop): Promise
   const executor = workshop.executor
   // Who broke it is known, and sees every failure at once.
   const alone = { blame: { compare: false, retry: false }, reportsOn: async () => [] }
-  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, stop })
+  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, leaveSlot: () => {}, stop })
 }
 
 async function report(workshop: Workshop, result: BuildResult, plan: Plan | undefined): Promise<void> {

@@ -126,6 +126,19 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     expect(Date.parse(two!.started!)).toBeGreaterThanOrEqual(Date.parse(one!.ended!))
   })
 
+  test('that waits for its group leaves its place to others, and is built when the group is free', async () => {
+    const server = await aServer({ settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(server.home, 'gate')
+    server.set('QUERN_TEST_GATE', gate)
+    server.write({
+      'job-defs/deploy.yml': 'executor: shell\nconcurrency: deploy\nscript: while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n',
+      'job-defs/other.yml': 'executor: shell\nscript: touch "$QUERN_TEST_GATE"\n',
+    })
+    for (const job of ['deploy', 'deploy', 'deploy', 'other']) await server.quern('start', job)
+    expect((await server.build(['--threads', '2'])).code).toBe(0)
+    expect(['deploy/1', 'deploy/2', 'deploy/3', 'other/1'].map(server.status)).toEqual(Array(4).fill('PASSED'))
+  })
+
   test('of many runs at once is built without a word to cron', async () => {
     const server = await aServer()
     server.write({ 'job-defs/wide.yml': 'executor: shell\nparams: [{name: n}]\nscript: sleep 0.2\n' })
