@@ -97,6 +97,12 @@ function processesOf(home: string, command?: string): number[] {
 }
 
 async function endProcessesOf(home: string): Promise<void> {
-  for (const pid of processesOf(home)) process.kill(pid, 'SIGTERM')
+  for (const pid of processesOf(home)) {
+    try {
+      process.kill(pid, 'SIGTERM')
+    } catch {
+      // It has ended since it was seen.
+    }
+  }
   await until('all processes of the home have ended', () => processesOf(home).length === 0).catch(() => processesOf(home).forEach((pid) => process.kill(pid, 'SIGKILL')))
 }
