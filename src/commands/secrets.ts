@@ -67,9 +67,14 @@ async function get(name: string, options: Options): Promise<void> {
 async function edit(options: Options): Promise<void> {
   const files = filesOf(options)
   const opened = await openEnvironment(files)
-  const text = editedText(plainText(opened.secrets), basename(files.file))
-  const secrets = parsePlain(text)
-  for (const [name, value] of secrets) check(name, value)
+  const shown = plainText(opened.secrets)
+  const before = parsePlain(shown)
+  const secrets = new Map(parsePlain(editedText(shown, basename(files.file))))
+  for (const [name, value] of secrets) {
+    // What was left alone stays as sops wrote it, also where a line cannot show it (`\n` in two characters) or it is too short for us.
+    if (before.get(name) === value) secrets.set(name, opened.secrets.get(name)!)
+    else check(name, value)
+  }
   save(files, opened.encrypted(secrets))
 }
 

@@ -8,9 +8,10 @@ export function isSopsDotenv(text: string): boolean {
 /** Takes a SOPS dotenv file apart. It has no quotes; a line break within a value stands as `\n`. */
 export function readSopsDotenv(text: string): SopsLayout {
   const lines = text.split('\n').filter((line) => line !== '')
-  const values = new Map(lines.filter((line) => !line.startsWith('#')).map((line) => pairOf(line)))
-  const leaves = [...values].filter(([name]) => !name.startsWith('sops_')).map(([name, value]) => ({ path: [name], nested: false, value }))
-  return { leaves, metadata: metadataOf(values), rewritten: (wanted, stamp) => rewrite(lines, wanted, stamp) }
+  const pairs = lines.filter((line) => !line.startsWith('#')).map((line) => pairOf(line))
+  // A name that stands there twice counts twice in the MAC.
+  const leaves = pairs.filter(([name]) => !name.startsWith('sops_')).map(([name, value]) => ({ path: [name], nested: false, value }))
+  return { leaves, metadata: metadataOf(new Map(pairs)), rewritten: (wanted, stamp) => rewrite(lines, wanted, stamp) }
 }
 
 /** An encrypted file without values yet. */
@@ -50,8 +51,7 @@ function rewrite(lines: string[], wanted: ReadonlyMap<string, string>, stamp: { 
     const [name] = pairOf(line)
     if (name === 'sops_lastmodified' || name === 'sops_mac') return [`${name}=${stamp[name === 'sops_mac' ? 'mac' : 'lastmodified']}`]
     if (name.startsWith('sops_')) return [line]
-    missing.delete(name)
-    return wanted.has(name) ? [`${name}=${encoded(wanted.get(name)!)}`] : []
+    return missing.delete(name) ? [`${name}=${encoded(wanted.get(name)!)}`] : []
   })
   const metadata = kept.findIndex((line) => line.startsWith('sops_'))
   kept.splice(metadata, 0, ...[...missing].map(([name, value]) => `${name}=${encoded(value)}`))

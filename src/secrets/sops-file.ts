@@ -57,6 +57,7 @@ async function takenApart(text: string, file: string): Promise<SopsLayout> {
 }
 
 async function dataKey({ metadata }: SopsLayout, identities: string, { file, keyFile }: Paths): Promise<Uint8Array> {
+  if (metadata.rules.includes('key_groups')) throw new SecretsError(`${file} splits its key among groups, which only sops itself puts together: encrypt it for one group of age keys`)
   if (metadata.age.length === 0) throw new SecretsError(`${file} is not encrypted for an age key: encrypt it by sops --encrypt --age <public key>`)
   const age = await import('age-encryption')
   const decrypter = new age.Decrypter()
@@ -106,10 +107,12 @@ interface Plain {
   hashed: string
 }
 
-function plainOf({ path, value }: SopsLeaf, key: Uint8Array, file: string): Plain {
-  if (!isEncrypted(value)) return { text: value, hashed: value }
+function plainOf({ path, value, hashed }: SopsLeaf, key: Uint8Array, file: string): Plain {
+  if (!isEncrypted(value)) return { text: value, hashed: hashed ?? value }
   const plain = decryptedOrUndefined(value, key, placeOf(path))
   if (plain === undefined) throw new SecretsError(`${file}: ${readableLine(path.join('.'))} was changed by something other than sops: restore it, or set it again`)
+  // Among the items of a list, SOPS keeps comments as if they were values.
+  if (plain.type === 'comment') return { text: plain.text, hashed: '' }
   if (plain.type !== 'bool') return { text: plain.text, hashed: plain.text }
   const text = plain.text.toLowerCase()
   return { text, hashed: text === 'true' ? 'True' : 'False' }
@@ -142,6 +145,7 @@ function encryptAgain(layout: SopsLayout, { key, file, old, wanted }: Change): s
   if (nested || metadata.rules.length > 0 || metadata.macOnlyEncrypted) {
     throw new SecretsError(`${file} has ${nested ? 'values within values' : `the rules ${metadata.rules.join(', ') || 'mac_only_encrypted'}`}, which only sops itself keeps: change it by sops edit`)
   }
+  for (const name of wanted.keys()) if (/^sops(?:_|$)/.test(name)) throw new SecretsError(`${name}: names that begin with sops_ are those of SOPS itself in ${file}: choose another`)
   const before = new Map(layout.leaves.map(({ path, value }) => [path[0]!, value]))
   const names = [...[...before.keys()].filter((name) => wanted.has(name)), ...[...wanted.keys()].filter((name) => !before.has(name))]
   const kept = (name: string) => before.has(name) && old.get(name)?.text === wanted.get(name)

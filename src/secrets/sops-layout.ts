@@ -12,8 +12,10 @@ export interface SopsLeaf {
   path: string[]
   /** Within another value, so no secret by itself. */
   nested: boolean
-  /** As it stands in the file; a value left in clear text as SOPS hashes it. */
+  /** As it stands in the file. */
   value: string
+  /** A value left in clear text as the MAC counts it, where that is not as it stands. */
+  hashed?: string
 }
 
 /** https://github.com/getsops/sops/blob/main/stores/stores.go (Metadata) */

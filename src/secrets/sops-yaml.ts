@@ -6,7 +6,7 @@ type Yaml = typeof import('yaml')
 /** Takes a SOPS file in YAML (or JSON, which is YAML) apart. @throws where it is none */
 export async function readSopsYaml(text: string): Promise<SopsLayout> {
   const { default: yaml } = await import('yaml')
-  const document = yaml.parseDocument(text, { prettyErrors: false, stringKeys: true })
+  const document = yaml.parseDocument(text, { prettyErrors: false, stringKeys: true, intAsBigInt: true })
   // The parser's own message may repeat what stands there.
   if (document.errors[0] !== undefined) throw new Error(`expected a file written by sops, as dotenv or YAML (${document.errors[0].code})`)
   const { contents } = document
@@ -29,11 +29,14 @@ function nameOf(key: Node): string {
   return String((key as { value?: unknown }).value)
 }
 
-/** Nothing is hashed for null. SOPS writes truth with a capital letter. */
+const decimal = new Intl.NumberFormat('en', { useGrouping: false, maximumSignificantDigits: 21 })
+
+/** Nothing is hashed for null. SOPS hashes truth with a capital letter and numbers without an exponent. */
 function* leavesOf(yaml: Yaml, { path, nested }: Omit<SopsLeaf, 'value'>, node: Node | null): Generator<SopsLeaf> {
   if (yaml.isMap(node)) for (const { key, value } of node.items as Entry[]) yield* leavesOf(yaml, { path: [...path, nameOf(key)], nested: true }, value)
   else if (yaml.isSeq(node)) for (const item of node.items as Node[]) yield* leavesOf(yaml, { path, nested: true }, item)
-  else if (yaml.isScalar(node) && typeof node.value === 'boolean') yield { path, nested, value: node.value ? 'True' : 'False' }
+  else if (yaml.isScalar(node) && typeof node.value === 'boolean') yield { path, nested, value: String(node.value), hashed: node.value ? 'True' : 'False' }
+  else if (yaml.isScalar(node) && typeof node.value === 'number') yield { path, nested, value: String(node.value), hashed: decimal.format(node.value) }
   else if (yaml.isScalar(node) && node.value !== null) yield { path, nested, value: String(node.value) }
 }
 

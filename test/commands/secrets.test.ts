@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { runQuern } from '../helpers/run-quern.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -22,6 +23,22 @@ test('a secret is set from stdin, printed, changed in an editor, and stands in n
   expect(existsSync(readFileSync(join(cwd, 'seen'), 'utf8').trim())).toBe(false)
 })
 
+test('what is left alone in the editor stays as it is: a backslash before an n, and an empty value that sops wrote', async () => {
+  const cwd = tempDir()
+  const quern = (words: string[], more: { input?: string; env?: Record<string, string> } = {}) => runQuern(tempDir(), ['secrets', ...words], { cwd, ...more })
+  const recorded = fileURLToPath(new URL('../fixtures/sops/', import.meta.url))
+  mkdirSync(join(cwd, 'secrets'))
+  copyFileSync(join(recorded, 'dotenv-3.13.2.enc'), join(cwd, 'secrets/ci.enc'))
+  writeFileSync(join(cwd, 'secrets/ci.key'), readFileSync(join(recorded, 'fake.key')), { mode: 0o600 })
+  expect(await quern(['set', 'BACK'], { input: String.raw`a\nb` })).toMatchObject({ code: 0 })
+  const editor = join(cwd, 'editor.sh')
+  writeFileSync(editor, '#!/bin/sh\nsed -i s/not-a-real-token/not-real-2/ "$1"\n', { mode: 0o755 })
+  expect(await quern(['edit'], { env: { EDITOR: editor } })).toMatchObject({ code: 0, stderr: '' })
+  expect(await quern(['get', 'BACK'])).toMatchObject({ stdout: 'a\\nb\n' })
+  expect(await quern(['get', 'EMPTY'])).toMatchObject({ code: 0, stdout: '\n' })
+  expect(await quern(['get', 'TOKEN'])).toMatchObject({ stdout: 'not-real-2\n' })
+})
+
 test('mistakes are told in a sentence and change nothing', async () => {
   const cwd = tempDir()
   const quern = (words: string[], more: { input?: string; env?: Record<string, string> } = {}) => runQuern(tempDir(), ['secrets', ...words], { cwd, ...more })
@@ -29,6 +46,7 @@ test('mistakes are told in a sentence and change nothing', async () => {
   await quern(['keygen'])
   expect(await quern(['set', 'PIN'], { input: '1\n' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/PIN has 1 character: one shorter than 4 cannot be masked/) })
   expect(await quern(['set', 'bad-name'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/expected a name of letters/) })
+  expect(await quern(['set', 'sops_mac'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/sops_mac: names that begin with sops_ are those of SOPS itself/) })
   expect(await quern(['keygen', '--env', '../x'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/expected the name of an environment/) })
   expect(await quern(['edit'], { env: { EDITOR: 'false' } })).toMatchObject({ code: 2, stderr: expect.stringMatching(/nothing was changed/) })
   expect(existsSync(join(cwd, 'secrets/ci.enc'))).toBe(false)

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { decryptSops } from 'sops-age'
 import { describe, expect, test } from 'vitest'
 import { environmentFiles, makeKey, openEnvironment, readRepositorySecrets, readServerSecrets, type EnvironmentFiles } from '../../src/secrets/environment-files.ts'
@@ -178,23 +179,121 @@ test('the MAC is the documented one', () => {
   expect(encryptValue('', Buffer.alloc(32), 'A:')).toBe('')
 })
 
+/** test/fixtures/sops: written by `sops --encrypt --age …` of the version in the name, for the key in fake.key. */
+describe('a file that the real sops wrote is read:', () => {
+  const recorded = (name: string) => readFileSync(fileURLToPath(new URL(`../fixtures/sops/${name}`, import.meta.url)), 'utf8')
+  const read = async (name: string) => Object.fromEntries((await openSops(recorded(name), recorded('fake.key'), { file: name, keyFile: 'fake.key' })).secrets)
+  const dotenv = { TOKEN: 'not-a-real-token', EMPTY: '', KEY: values.KEY, ODD: ' "quoted" $x \\\\ é 🎉 = # \'', URL: values.URL, TWICE: 'second', CLEAR_unencrypted: 'in clear text' }
+  const yaml = { TEXT: 'one', NUMBER: '7', FLOAT: '1.5', FLAG: 'true', QUOTED: '007', EMPTY: '', BLOCK: 'line one\n\n# no comment é 🎉\n', LAST: 'last' }
 
-describe.skipIf(!isInstalled('sops', 'put the binary from its releases page on PATH'))('the real sops', () => {
-  test('reads what is written, and what it writes is read', async () => {
-    const files = await environment()
-    const type = ['--input-type', 'dotenv', '--output-type', 'dotenv']
-    const sops = (...args: string[]) => execFileSync('sops', [...args, files.file], { encoding: 'utf8', env: { PATH: process.env['PATH'], SOPS_AGE_KEY_FILE: files.keyFile } })
-    expect(sops('--decrypt', ...type)).toContain(`TOKEN=${values.TOKEN}\n`)
-    sops('--rotate', '--in-place', ...type)
-    expect(await secretsOf(files)).toEqual(values)
+  test.each([
+    ['dotenv-3.13.2.enc', dotenv],
+    ['dotenv-3.7.3.enc', dotenv],
+    ['yaml-3.13.2.enc', { ...yaml, DAY: '2020-01-02T00:00:00Z', BIG: '9007199254740993' }],
+    ['yaml-3.7.3.enc', yaml],
+    ['yaml-mac-only-3.13.2.enc', { SECRET: 'hidden', plain: 'clear', more: '3' }],
+  ])('%s', async (name, expected) => {
+    expect(await read(name)).toEqual(expected)
   })
 
-  test('and its YAML is read', async () => {
+  test('values in clear text count in the MAC as sops writes them: numbers without an exponent and however long, truth, days', async () => {
+    const secrets = await read('yaml-regex-3.13.2.enc')
+    expect(secrets).toMatchObject({ SECRET: 'hidden', flag: 'true', float: '1.5', big: '9007199254740993', day: '2020-01-02T00:00:00Z', yes_text: 'yes' })
+  })
+
+  test('and what a new file holds of metadata, and the form of its values, are those of sops', async () => {
+    const namesIn = (text: string) => [...text.matchAll(/^(sops_\w+)=/gm)].map(([, name]) => name)
+    const written = readFileSync((await environment({ TOKEN: 'not-a-real-token' })).file, 'utf8')
+    expect(namesIn(written)).toEqual(namesIn(recorded('dotenv-3.13.2.enc')))
+    const form = /^TOKEN=ENC\[AES256_GCM,data:[A-Za-z0-9+/]{22}==,iv:[A-Za-z0-9+/]{43}=,tag:[A-Za-z0-9+/]{22}==,type:str\]$/m
+    expect(recorded('dotenv-3.13.2.enc')).toMatch(form)
+    expect(written).toMatch(form)
+  })
+
+  test('a name that stands there twice stands there once after a change', async () => {
+    const name = 'dotenv-3.13.2.enc'
+    const files = { file: name, keyFile: 'fake.key' }
+    const opened = await openSops(recorded(name), recorded('fake.key'), files)
+    const text = opened.encrypted(new Map([...opened.secrets, ['TOKEN', 'another']]))
+    expect(text.match(/^TWICE=/gm)).toHaveLength(1)
+    expect(Object.fromEntries((await openSops(text, recorded('fake.key'), files)).secrets)).toEqual({ ...dotenv, TOKEN: 'another' })
+  })
+})
+
+test('a file whose key is split among groups is told as that', async () => {
+  const files = await environment()
+  writeFileSync(files.file, readFileSync(files.file, 'utf8').replaceAll('sops_age__', 'sops_key_groups__list_0__map_age__'))
+  await expect(openEnvironment(files)).rejects.toThrow(/ci\.enc splits its key among groups/)
+})
+
+test.each(['sops', 'sops_mac', 'sops_x'])('%s is no name of a secret, being one of SOPS\' own', async (name) => {
+  const opened = await openEnvironment(await environment())
+  expect(() => opened.encrypted(new Map([...opened.secrets, [name, 'not-real']]))).toThrow(`${name}: names that begin with sops_ are those of SOPS itself`)
+})
+
+describe.skipIf(!isInstalled('sops', 'put the binary from its releases page on PATH'))('the real sops', () => {
+  /** `.enc` tells sops nothing of the kind. */
+  const sops = (words: string[], { file, keyFile }: EnvironmentFiles, { kind = 'dotenv', as, editor = 'false' }: { kind?: string; as?: string; editor?: string } = {}) =>
+    execFileSync('sops', [...words, '--input-type', kind, '--output-type', as ?? kind, file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], SOPS_AGE_KEY_FILE: keyFile, EDITOR: editor } })
+  const decrypted = (files: EnvironmentFiles, kind = 'dotenv') => JSON.parse(sops(['--decrypt'], files, { kind, as: 'json' })) as Record<string, unknown>
+  const change = async (files: EnvironmentFiles, more: Record<string, string>) => {
+    const opened = await openEnvironment(files)
+    writeFileSync(files.file, opened.encrypted(new Map([...opened.secrets, ...Object.entries(more)])))
+  }
+  function editor(command: string): string {
+    const path = join(tempDir(), 'editor.sh')
+    writeFileSync(path, `#!/bin/sh\n${command}\n`, { mode: 0o755 })
+    return path
+  }
+  const odd = { ...values, UNICODE: 'grüße 日本 🎉\u0007', CRLF: 'a\r\nb\r', CLEAR_unencrypted: 'in clear text', TRUE: 'truth', LONG: 'x'.repeat(100_000) }
+
+  test('reads what is written, and what it writes is read', async () => {
+    const files = await environment(odd)
+    expect(decrypted(files)).toEqual(odd)
+    sops(['--rotate', '--in-place'], files)
+    expect(await secretsOf(files)).toEqual(odd)
+    await change(files, { TOKEN: 'changed after the rotation' })
+    expect(decrypted(files)).toEqual({ ...odd, TOKEN: 'changed after the rotation' })
+  })
+
+  test('edits what is written; its comments and empty values stay through the next change', async () => {
+    const files = await environment({ A: 'first', B: 'second' })
+    sops([], files, { editor: editor(String.raw`sed -i 's/^A=.*/A=by-sops/' "$1"; printf '# of sops\nEMPTY=\nNEW=two\\nlines\n' >> "$1"`) })
+    expect(await secretsOf(files)).toEqual({ A: 'by-sops', B: 'second', EMPTY: '', NEW: 'two\nlines' })
+    await change(files, { B: 'by quern', C: 'third' })
+    expect(sops(['--decrypt'], files)).toBe('A=by-sops\nB=by quern\n# of sops\nEMPTY=\nNEW=two\\nlines\nC=third\n')
+  })
+
+  test('adds a recipient, who reads and writes then, too', async () => {
+    const files = await environment({ A: 'first' })
+    const other = await environment({})
+    sops(['--rotate', '--in-place', '--add-age', other.recipient], files)
+    const theirs = { ...other, file: files.file }
+    await change(theirs, { B: 'by the other' })
+    expect(decrypted(files)).toEqual({ A: 'first', B: 'by the other' })
+    expect(decrypted(theirs)).toEqual({ A: 'first', B: 'by the other' })
+  })
+
+  test('and its YAML is read, changed and read by it again', async () => {
     const files = await environment({ A: 'one' })
     const plain = join(tempDir(), 'plain.yaml')
-    writeFileSync(plain, 'TEXT: one\nNUMBER: 7\nFLAG: true\nGROUP:\n  - a\n  - b\n')
-    const text = execFileSync('sops', ['--encrypt', '--age', files.recipient, plain], { encoding: 'utf8' })
-    const { secrets } = await openSops(text, files.key, { file: 'plain.yaml', keyFile: files.keyFile })
-    expect(Object.fromEntries(secrets)).toEqual({ TEXT: 'one', NUMBER: '7', FLAG: 'true' })
+    writeFileSync(plain, '# a comment\nTEXT: one # behind\nNUMBER: 7\nFLOAT: 1.5\nFLAG: true\nBLOCK: |\n  a\n  b\n')
+    writeFileSync(files.file, execFileSync('sops', ['--encrypt', '--age', files.recipient, plain], { encoding: 'utf8' }))
+    expect(await secretsOf(files)).toEqual({ TEXT: 'one', NUMBER: '7', FLOAT: '1.5', FLAG: 'true', BLOCK: 'a\nb\n' })
+    const more = { TEXT: 'another', NO: 'nono', Y: 'yyyy', NULL: 'null', ON: '1234', CLEAR_unencrypted: '007 # no', LINES: '- a\n- "b": é 🎉\n' }
+    await change(files, more)
+    expect(decrypted(files, 'yaml')).toEqual({ NUMBER: 7, FLOAT: 1.5, FLAG: true, BLOCK: 'a\nb\n', ...more })
+    expect(sops(['--decrypt'], files, { kind: 'yaml' })).toContain('# a comment\n')
+    sops(['--rotate', '--in-place'], files, { kind: 'yaml' })
+    expect(await secretsOf(files)).toEqual({ NUMBER: '7', FLOAT: '1.5', FLAG: 'true', BLOCK: 'a\nb\n', ...more })
+  })
+
+  test('and what it nests is read at the top, and left to sops to change', async () => {
+    const files = await environment({ A: 'one' })
+    const plain = join(tempDir(), 'plain.yaml')
+    writeFileSync(plain, 'TEXT: one\nGROUP:\n  # within\n  - a\n  - b: [1.25, null, {}]\n')
+    writeFileSync(files.file, execFileSync('sops', ['--encrypt', '--age', files.recipient, plain], { encoding: 'utf8' }))
+    expect(await secretsOf(files)).toEqual({ TEXT: 'one' })
+    await expect(change(files, { TEXT: 'two' })).rejects.toThrow(/values within values, which only sops itself keeps/)
   })
 })
