@@ -35,17 +35,18 @@ export interface Told {
 }
 
 /**
- * What process 1 does. Descriptor 3 gives it a line for each run and takes the exit code; 4 is the run's program. When
- * the run has ended nobody else may be in the namespace; the second look is for zombies, which the subshell made it reap.
+ * What process 1 does. Descriptor 3 gives a line for each run and takes the exit code; 4 is the run's program. The
+ * subshell of a run is there before it, so that no run waits for a fork. When the run has ended nobody else may be in
+ * the namespace; the second look is for zombies, which the other subshell made it reap.
  * What the shell itself says ("Terminated") is nobody's output.
  */
 const processOne = `exec 2>/dev/null
 echo ready >&3
-while read -r next <&3; do
-  (. /proc/self/fd/4)
+while :; do
+  (read -r next <&3 && . /proc/self/fd/4)
   code=$?
   if kill -0 -1 && (:) && kill -0 -1; then exit $code; fi
-  echo $code >&3
+  echo $code >&3 || exit
 done`
 
 /**
