@@ -45,7 +45,7 @@ export async function schedule(runs: PlannedRun[], start: Start): Promise<RunRes
   try {
     await Promise.all(runs.filter((run) => run.needs.length === 0).map(begin))
   } finally {
-    over.abort()
+    if (services.length > 0) over.abort()
     await Promise.all(services)
   }
   return runs.map((run) => results.get(run.name)!)

@@ -34,9 +34,10 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const executor = openExecutors(config)
   const records = openRecords(home)
   const world = worldOf(config.environment, settings.BUILD_ENV)
+  const id = homeId(home)
   return {
     home,
-    homeId: homeId(home),
+    homeId: id,
     threads,
     queue: openDirectoryQueue(home, { ledger, log }),
     records,
@@ -47,10 +48,10 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     turns: openTurns(),
     workspaces: openWorkspaces(home),
     executor,
-    prepare: (request) => {
+    prepare: once((request) => {
       const { pipeline, unlessOwn } = pipelineFor(config, request)
-      if (pipeline === 'chunks' && !unlessOwn && isTrusted(request)) void executor('shell').then((shell) => shell.prepare?.(homeId(home)))
-    },
+      if (pipeline === 'chunks' && !unlessOwn && isTrusted(request)) void executor('shell').then((shell) => shell.prepare?.(id))
+    }),
     makeNetwork: networkMaker(config),
     world,
     toolchain: openToolchains(config, world),
@@ -63,6 +64,15 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     reportsOn: openReporters(config, { ledger, log }),
     reportsAtStart: openSeriesAnnouncer(config),
     outbox: openOutboxOf(config, { ledger, log }),
+  }
+}
+
+/** Only the first request of a builder finds nothing prepared. */
+function once(prepare: Workshop['prepare']): Workshop['prepare'] {
+  let called = false
+  return (request) => {
+    if (!called) prepare(request)
+    called = true
   }
 }
 

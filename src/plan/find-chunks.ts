@@ -56,7 +56,7 @@ function isForOtherRefs(directories: string[], section: string | undefined): boo
 }
 
 function find(directories: string[], name: string): Chunk | undefined {
-  const directory = directories.find((candidate) => orMissing(() => lstatSync(join(candidate, name))) !== undefined)
+  const directory = directories.find((candidate) => lstatSync(join(candidate, name), { throwIfNoEntry: false }) !== undefined)
   return directory === undefined ? undefined : { name, path: join(directory, name) }
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { writeAtomically } from '../disk/write.ts'
@@ -44,22 +44,38 @@ export function openBuildRecord(directory: string, { request, attempt }: { reque
   writeJson(join(directory, 'request.json'), request)
   const setStatus = statusWriter(directory)
   setStatus('RUNNING')
+  const summary = openSummary(directory)
   return {
     directory,
-    say: (sentence) => appendFileSync(join(directory, 'summary.log'), `${new Date().toISOString()} ${readableLine(sentence)}\n`),
+    say: summary.say,
     setStatus,
     keepPlan(plan, settled) {
       writeJson(join(directory, 'plan.json'), plan)
       if (settled !== request) writeJson(join(directory, 'request.json'), settled)
     },
     openRun: (run) => openRunRecord(join(directory, 'runs', directoryName(run.name)), run),
-    decide: (result) => decide(directory, result),
+    decide: (result) => decide(directory, result).finally(summary.close),
   }
 }
 
 /** Adds to the result of a decided build what was found out about it since; once it returns it survives a power cut. */
 export function amendResult(directory: string, result: BuildResult): void {
   writeAtomically(join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`, { durable: true })
+}
+
+/** Every build says a few sentences, in one file that stays open until it is decided. */
+function openSummary(directory: string): { say: BuildRecord['say']; close: () => void } {
+  let descriptor: number | undefined
+  return {
+    say(sentence) {
+      descriptor ??= openSync(join(directory, 'summary.log'), 'a')
+      writeFileSync(descriptor, `${new Date().toISOString()} ${readableLine(sentence)}\n`)
+    },
+    close() {
+      if (descriptor !== undefined) closeSync(descriptor)
+      descriptor = undefined
+    },
+  }
 }
 
 function openRunRecord(directory: string, run: Startable): RunRecord {
