@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { installHelpers, type HelperSettings } from '../../src/build/install-helpers.ts'
 import { aPipelineHome } from '../helpers/a-pipeline-home.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const sandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
@@ -93,7 +93,7 @@ test('what an untrusted request installed never serves a trusted one', async () 
       writeFileSync(join(workspace, 'node_modules/by'), installed.at(-1)!)
       return { ending: { verdict: 'passed', code: 0 }, printed: '' }
     }
-    await installHelpers({ file: { path: '.quern/pipeline.ts', request: sampleRequest({ source: 'github', trusted }) }, root, directory, settings: { home, limits: { grace: 1 }, mayUseNetwork: () => true, execute } })
+    await installHelpers({ file: { path: '.quern/pipeline.ts', request: aRequest({ source: 'github', trusted }) }, root, directory, settings: { home, limits: { grace: 1 }, mayUseNetwork: () => true, execute } })
     return readFileSync(join(root, '.quern/node_modules/by'), 'utf8')
   }
   expect([await install(false), await install(false), await install(true), await install(true)]).toEqual(['untrusted', 'untrusted', 'trusted', 'trusted'])

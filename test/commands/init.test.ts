@@ -4,8 +4,8 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseEnvironment } from '../../src/config/environment.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { runQuern } from '../helpers/run-quern.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 test('a new home has its directories, a secret that only its owner reads, and a next step', async () => {
@@ -28,11 +28,11 @@ test('the crontab line that it prints builds, under the bare environment of cron
   const line = stdout.split('\n').find((text) => text.includes('* * * * *'))!
   appendFileSync(join(home, 'environment.sh'), `export NODE="${process.execPath}"\nexport SMTP_URL="smtp://127.0.0.1:1"\n`)
   for (const chunk of ['checkout_repos', 'build_packages']) writeFileSync(join(home, 'scripts', chunk), 'echo "$REPOSITORY"\n')
-  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(sampleRequest({ clone_url: '/nowhere' })))
+  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(aRequest({ clone_url: '/nowhere' })))
   // What cron(8) does: five fields off, the rest from a bare % on is input, \\% unescaped; /bin/sh -c with these variables and no others.
   const command = line.trim().split(' ').slice(5).join(' ').split(/(?<!\\)%/)[0]!.replaceAll('\\%', '%')
   execFileSync('/bin/sh', ['-c', command], { env: { PATH: '/usr/bin:/bin', HOME: '/', LOGNAME: 'root', SHELL: '/bin/sh' }, stdio: 'ignore', cwd: '/' })
-  expect(readFileSync(join(home, 'builds/tool/1/status'), 'utf8')).toBe('PASSED\n')
+  expect(readFileSync(join(home, 'builds/app/1/status'), 'utf8')).toBe('PASSED\n')
 })
 
 test('two homes have two secrets', async () => {

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { printTable } from '../../src/commands/terminal.ts'
 import { takeLock } from '../../src/disk/lock.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 /** Escapes, bells and what turns text around. */
@@ -14,9 +14,9 @@ const steering = /[\x1b\x07\u202e]/
 
 test('queue shows what is claimed, waits and is bad', async () => {
   const { home, accept, begin } = homeWithBuilds()
-  const claimed = await accept(sampleRequest({ repository: 'first' }))
+  const claimed = await accept(aRequest({ repository: 'first' }))
   await begin()
-  const waiting = await accept(sampleRequest({ repository: 'second', committer_name: 'Eve \u202e' }))
+  const waiting = await accept(aRequest({ repository: 'second', committer_name: 'Eve \u202e' }))
   writeFileSync(join(home, 'queue/bad/broken.json'), 'x')
   writeFileSync(join(home, 'queue/bad/broken.json.reason'), 'not JSON \u001b[31m\n')
   const { code, stdout } = await runQuern(home, ['queue'])
@@ -44,50 +44,50 @@ test('200,000 rows are not too many for a table', () => {
 test('builds shows what runs first, then the newest', async () => {
   const { home, accept, begin, decide } = homeWithBuilds()
   for (const verdict of ['passed', 'failed'] as const) {
-    await accept(sampleRequest())
+    await accept(aRequest())
     await decide(verdict)
   }
-  await accept(sampleRequest({ repository: 'other' }))
+  await accept(aRequest({ repository: 'other' }))
   await begin()
   const { stdout } = await runQuern(home, ['builds'])
-  expect(stdout.trimEnd().split('\n').map((line) => line.split(/\s+/).slice(0, 2))).toEqual([['BUILD', 'STATUS'], ['other/1', 'RUNNING'], ['tool/2', 'FAILED'], ['tool/1', 'PASSED']])
+  expect(stdout.trimEnd().split('\n').map((line) => line.split(/\s+/).slice(0, 2))).toEqual([['BUILD', 'STATUS'], ['other/1', 'RUNNING'], ['app/2', 'FAILED'], ['app/1', 'PASSED']])
   expect(stdout).toContain('12 s')
-  const { running, finished } = JSON.parse((await runQuern(home, ['builds', 'tool', '-n', '1', '--json'])).stdout) as { running: unknown[]; finished: { number: number }[] }
+  const { running, finished } = JSON.parse((await runQuern(home, ['builds', 'app', '-n', '1', '--json'])).stdout) as { running: unknown[]; finished: { number: number }[] }
   expect([running.length, finished.map(({ number }) => number)]).toEqual([0, [2]])
 })
 
 test('a lost index is made again from the records, unless a builder adds to it', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('passed')
   rmSync(join(home, 'builds/index.jsonl'))
   expect((await runQuern(home, ['builds'])).stdout).toBe('There are no builds yet.\n')
   const lock = takeLock(join(home, 'queue/.lock'))!
   expect(await runQuern(home, ['builds', '--reindex'])).toMatchObject({ code: 2, stderr: expect.stringContaining('a builder is at work') })
   lock.release()
-  expect((await runQuern(home, ['builds', '--reindex'])).stdout).toContain('tool/1')
-  expect((await runQuern(home, ['builds'])).stdout).toContain('tool/1')
+  expect((await runQuern(home, ['builds', '--reindex'])).stdout).toContain('app/1')
+  expect((await runQuern(home, ['builds'])).stdout).toContain('app/1')
 })
 
 test('show tells the facts and the end of the log, --log prints it byte by byte', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest({ message: 'Mend \u001b]0;owned\u0007 it\n\nLong story', committer_name: 'Eve \u001b[2J' }))
+  await accept(aRequest({ message: 'Mend \u001b]0;owned\u0007 it\n\nLong story', committer_name: 'Eve \u001b[2J' }))
   const output = `first line\n${'\u001b[31mred\u001b[0m\n'.repeat(30)}last line\n`
   await decide('failed', { output })
-  const { code, stdout } = await runQuern(home, ['show', 'builds/tool/1/'])
+  const { code, stdout } = await runQuern(home, ['show', 'builds/app/1/'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/status +FAILED/)
   expect(stdout).toMatch(/exit code +2/)
   expect(stdout).toContain('last line')
   expect(stdout).not.toContain('first line')
   expect(stdout).not.toMatch(steering)
-  expect((await runQuern(home, ['show', 'tool/1', '--log'])).stdout).toBe(output)
-  expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--json'])).stdout)).toMatchObject({ build: 'tool/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
+  expect((await runQuern(home, ['show', 'app/1', '--log'])).stdout).toBe(output)
+  expect(JSON.parse((await runQuern(home, ['show', 'app/1', '--json'])).stdout)).toMatchObject({ build: 'app/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
 })
 
 test('show names the runs of several logs, and knows a run by its name where its directory has another', async () => {
   const { home, accept, begin } = homeWithBuilds()
-  await accept(sampleRequest({ committer_email: '' }))
+  await accept(aRequest({ committer_email: '' }))
   const { claim, record, run } = await begin()
   run.setStatus('PASSED')
   const again = record.openRun({ name: 'test it~2', params: {} })
@@ -96,42 +96,42 @@ test('show names the runs of several logs, and knows a run by its name where its
   const { repository, ref, commit_id } = claim.request
   const runs = [{ name: 'build', verdict: 'passed' as const }, { name: 'test it~2', verdict: 'failed' as const, code: 1 }]
   await record.decide({ ...claim.build, verdict: 'failed', attempt: 1, entry: claim.entry, repository, ref, commit_id, started: '2026-01-02T03:04:05.000Z', ended: '2026-01-02T03:04:06.000Z', runs })
-  expect((await runQuern(home, ['show', 'tool/1', '--log'])).stdout).toBe('==> build <==\nhello\n\n==> test it~2 <==\nonce more\n')
-  expect((await runQuern(home, ['show', 'tool/1', '--log', '--run', 'test it~2'])).stdout).toBe('once more\n')
-  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  expect((await runQuern(home, ['show', 'app/1', '--log'])).stdout).toBe('==> build <==\nhello\n\n==> test it~2 <==\nonce more\n')
+  expect((await runQuern(home, ['show', 'app/1', '--log', '--run', 'test it~2'])).stdout).toBe('once more\n')
+  const { stdout } = await runQuern(home, ['show', 'app/1'])
   expect(stdout).toMatch(/^ {2}test it~2 +FAILED/m)
   expect(stdout).toMatch(new RegExp(`^committer +${claim.request.committer_name}$`, 'm'))
 })
 
 test('a line that the excerpt would cut in two is left out', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('failed', { output: `${'cut'.repeat(20_000)}\n${'whole'.repeat(10_000)}\n` })
-  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  const { stdout } = await runQuern(home, ['show', 'app/1'])
   expect(stdout).toContain('whole')
   expect(stdout).not.toContain('cut')
 })
 
 test('owner/name is understood as the directory owner~name', async () => {
   const { home, accept, decide, records } = homeWithBuilds()
-  await accept(sampleRequest({ repository: 'tool' }))
+  await accept(aRequest({ repository: 'app' }))
   const result = await decide('passed')
-  renameSync(dirname(records.directory(result)), join(home, 'builds/example~tool'))
-  writeFileSync(join(home, 'builds/index.jsonl'), `${JSON.stringify({ ...result, pipeline: 'example~tool' })}\n`)
-  expect((await runQuern(home, ['builds', 'example/tool'])).stdout).toContain('example~tool/1')
-  for (const name of ['example/tool/1', 'builds/example~tool/1', `${home}/builds/example~tool/1/`]) expect((await runQuern(home, ['show', name])).stdout).toMatch(/build +example~tool\/1/)
+  renameSync(dirname(records.directory(result)), join(home, 'builds/example~app'))
+  writeFileSync(join(home, 'builds/index.jsonl'), `${JSON.stringify({ ...result, pipeline: 'example~app' })}\n`)
+  expect((await runQuern(home, ['builds', 'example/app'])).stdout).toContain('example~app/1')
+  for (const name of ['example/app/1', 'builds/example~app/1', `${home}/builds/example~app/1/`]) expect((await runQuern(home, ['show', name])).stdout).toMatch(/build +example~app\/1/)
 })
 
 test('show tells a build that runs', async () => {
   const { home, accept, begin } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await begin('working on it\n')
-  const { stdout } = await runQuern(home, ['show', 'tool/1'])
+  const { stdout } = await runQuern(home, ['show', 'app/1'])
   expect(stdout).toMatch(/status +RUNNING/)
   expect(stdout).toContain('working on it')
 })
 
-test.each([['tool/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j is a mistake: exit code 2', async (name) => {
+test.each([['app/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j is a mistake: exit code 2', async (name) => {
   const { home } = homeWithBuilds()
   mkdirSync(join(home, 'builds/.hidden/1'), { recursive: true })
   const { code, stderr } = await runQuern(home, ['show', name])
@@ -150,36 +150,36 @@ test.each([['queue'], ['build'], ['builds'], ['serve']])('where there is no home
 
 test('a reader that leaves early is no error', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('failed', { output: 'x\n'.repeat(500_000) })
   const { execFileSync } = await import('node:child_process')
-  const out = execFileSync('bash', ['-c', 'set -o pipefail; bin/quern show tool/1 --log | head -n 1'], { env: { ...process.env, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })
+  const out = execFileSync('bash', ['-c', 'set -o pipefail; bin/quern show app/1 --log | head -n 1'], { env: { ...process.env, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })
   expect(out).toBe('x\n')
 })
 
 test('show names the page of a build and of a run where there is a public address, and shows the record whatever is wrong with the settings', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('passed')
-  expect((await runQuern(home, ['show', 'tool/1'])).stdout).not.toMatch(/^page/m)
+  expect((await runQuern(home, ['show', 'app/1'])).stdout).not.toMatch(/^page/m)
   writeFileSync(join(home, 'environment.sh'), 'export PUBLIC_URL="https://ci.example.org"\n')
-  expect((await runQuern(home, ['show', 'tool/1'])).stdout).toMatch(/^page +https:\/\/ci\.example\.org\/builds\/tool\/1$/m)
-  expect(JSON.parse((await runQuern(home, ['show', 'tool/1', '--run', 'build', '--json'])).stdout)).toMatchObject({ page: 'https://ci.example.org/builds/tool/1/build' })
+  expect((await runQuern(home, ['show', 'app/1'])).stdout).toMatch(/^page +https:\/\/ci\.example\.org\/builds\/app\/1$/m)
+  expect(JSON.parse((await runQuern(home, ['show', 'app/1', '--run', 'build', '--json'])).stdout)).toMatchObject({ page: 'https://ci.example.org/builds/app/1/build' })
   writeFileSync(join(home, 'environment.sh'), 'export PUBLIC_URL="ftp://ci.example.org"\n')
-  expect(await runQuern(home, ['show', 'tool/1'])).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED') })
+  expect(await runQuern(home, ['show', 'app/1'])).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED') })
 })
 
 test('show tells the report of an ended build as text and as Markdown, and that one which runs has none', async () => {
   const { home, accept, decide, begin } = homeWithBuilds()
-  await accept(sampleRequest({ repository: 'tool' }))
+  await accept(aRequest({ repository: 'app' }))
   await decide('failed', { output: 'main.c:3:1: error: expected a semicolon\n' })
-  const [text, markdown] = await Promise.all(['text', 'markdown'].map((form) => runQuern(home, ['show', 'tool/1', '--report', form])))
+  const [text, markdown] = await Promise.all(['text', 'markdown'].map((form) => runQuern(home, ['show', 'app/1', '--report', form])))
   for (const { code, stdout } of [text!, markdown!]) {
     expect(code).toBe(0)
     expect(stdout).toContain('expected a semicolon')
   }
   expect(markdown!.stdout).toContain('```mermaid')
-  await accept(sampleRequest({ repository: 'tool', delivery: 'second' }))
+  await accept(aRequest({ repository: 'app', delivery: 'second' }))
   await begin()
-  expect(await runQuern(home, ['show', 'tool/2', '--report', 'text'])).toMatchObject({ code: 2, stderr: expect.stringContaining('tool/2 has not ended') })
+  expect(await runQuern(home, ['show', 'app/2', '--report', 'text'])).toMatchObject({ code: 2, stderr: expect.stringContaining('app/2 has not ended') })
 })

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { aRequest } from '../helpers/a-request.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 
 const hasScript = spawnSync('script', ['--version']).status === 0
 if (!hasScript) console.warn('skipped: quern on a terminal; install script(1): apt install bsdutils')
@@ -21,7 +21,7 @@ const red = '\u001b[31m'
 
 test.skipIf(!hasScript)('colours are for terminals that want them', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('failed')
   expect(onTerminal(home, 'builds')).toContain(`${red}FAILED`)
   expect(onTerminal(home, 'builds', { NO_COLOR: '1' })).not.toContain('\u001b')
@@ -30,8 +30,8 @@ test.skipIf(!hasScript)('colours are for terminals that want them', async () => 
 
 test.skipIf(!hasScript)('a console log is made readable on a terminal, whole', async () => {
   const { home, accept, decide } = homeWithBuilds()
-  await accept(sampleRequest())
+  await accept(aRequest())
   await decide('failed', { output: `\u001b]0;owned\u0007${'\u20ac line\n'.repeat(50_000)}50%\r100%\nno newline at the end \u001b[2J` })
-  const shown = onTerminal(home, 'show tool/1 --log').replaceAll('\r\n', '\n')
+  const shown = onTerminal(home, 'show app/1 --log').replaceAll('\r\n', '\n')
   expect(shown).toBe(`${'\u20ac line\n'.repeat(50_000)}100%\nno newline at the end `)
 })

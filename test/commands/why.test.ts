@@ -1,19 +1,19 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { aRequest } from '../helpers/a-request.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 
-const delivered = sampleRequest({ source: 'github', trusted: true, hook: 'amp_main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
+const delivered = aRequest({ source: 'github', trusted: true, hook: 'amp_main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
 
 test('a commit, its delivery, its entry and its build all lead to the one decision and its history', async () => {
   const { home, ledger, accept, decide } = homeWithBuilds()
   const entry = await accept(delivered)
   await decide('failed', { reason: 'The build failed with exit code 2.' })
   ledger.decide({ decision: 'duplicate', reason: 'this delivery was accepted before', hook: 'amp_main', delivery: delivered.delivery, entry })
-  ledger.decide({ decision: 'mailed', reason: 'mail to ada@example.org', build: 'tool/1' })
-  for (const key of [delivered.commit_id.slice(0, 7), delivered.delivery!, entry, `queue/${entry}`, 'tool/1']) {
+  ledger.decide({ decision: 'mailed', reason: 'mail to ada@example.org', build: 'app/1' })
+  for (const key of [delivered.commit_id.slice(0, 7), delivered.delivery!, entry, `queue/${entry}`, 'app/1']) {
     const { code, stdout } = await runQuern(home, ['why', key])
     expect(code).toBe(0)
     expect(stdout.split('\n')[0]).toBe('failed: The build failed with exit code 2.')
@@ -34,7 +34,7 @@ test('a commit of two events has a decision for each', async () => {
 
 test('an entry dropped in by hand waits, and one that was set aside says why', async () => {
   const { home } = homeWithBuilds()
-  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(sampleRequest()))
+  writeFileSync(join(home, 'queue/mine.json'), JSON.stringify(aRequest()))
   expect((await runQuern(home, ['why', 'mine.json'])).stdout).toMatch(/^waiting: it waits in the queue/)
   writeFileSync(join(home, 'queue/bad/broken'), 'x')
   writeFileSync(join(home, 'queue/bad/broken.reason'), 'not JSON\n')

@@ -6,8 +6,8 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { bundle } from '../helpers/bundle.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 import { memoryDir } from '../helpers/memory-dir.ts'
 import { number } from './queue-contract.ts'
 import { entriesIn } from './entries-in.ts'
@@ -49,7 +49,7 @@ async function checkAfterCrash(home: string, steps: string[]): Promise<void> {
   for (const [entry] of told('accepted')) expect(placesOf(home, entry!), where).toHaveLength(1)
   const numbers = new Map(told('claimed').map(([entry, given]) => [entry, Number(given)]))
 
-  const answer = await queue.enqueue(sampleRequest({ hook: 'main', delivery: 'd-1' }))
+  const answer = await queue.enqueue(aRequest({ hook: 'main', delivery: 'd-1' }))
   const before = told('accepted')[0]?.[0]
   if (before !== undefined) expect(answer, where).toEqual({ entry: before, duplicate: true })
   expect(entriesIn(home).filter(({ content }) => content.delivery === 'd-1'), where).toHaveLength(1)

@@ -8,15 +8,15 @@ import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { RequestError } from '../../src/model/request.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
 import { compareNames, openNames } from '../../src/queue/names.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { bundle } from '../helpers/bundle.ts'
 import { memoryDir } from '../helpers/memory-dir.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { entriesIn } from './entries-in.ts'
 import { claimAll, number } from './queue-contract.ts'
 
 const fiveKeys = '{"repository":"tool","ref":"refs/heads/main","commit_id":"1234567890abcdef1234567890abcdef12345678","committer_name":"Ada","committer_email":"ada@example.org"}'
-const delivered = sampleRequest({ hook: 'main', delivery: 'd-1' })
+const delivered = aRequest({ hook: 'main', delivery: 'd-1' })
 
 function open(options: { home?: string; now?: () => number } = {}) {
   const { home = memoryDir(), ...rest } = options
@@ -49,7 +49,7 @@ test('10,000 names within an instant are different, and in order', () => {
 
 test('2,000 entries at once, more than a batch holds, are all there, in the order in which they came', async () => {
   const { queue, path } = open()
-  const enqueued = await Promise.all(Array.from({ length: 2000 }, () => queue.enqueue(sampleRequest())))
+  const enqueued = await Promise.all(Array.from({ length: 2000 }, () => queue.enqueue(aRequest())))
   const names = enqueued.map(({ entry }) => entry)
   expect(names.toSorted()).toEqual(names)
   expect(readdirSync(path('queue')).filter((name) => name.endsWith('.json')).toSorted()).toEqual(names)
@@ -58,18 +58,18 @@ test('2,000 entries at once, more than a batch holds, are all there, in the orde
 test('names stay in order when the clock steps back, also across a restart', async () => {
   let time = 1_700_000_000_000
   const { queue, home } = open({ now: () => time })
-  const names = [(await queue.enqueue(sampleRequest())).entry]
+  const names = [(await queue.enqueue(aRequest())).entry]
   time -= 3600_000
-  names.push((await queue.enqueue(sampleRequest())).entry)
+  names.push((await queue.enqueue(aRequest())).entry)
   const restarted = open({ home, now: () => time })
-  names.push((await restarted.queue.enqueue(sampleRequest())).entry)
+  names.push((await restarted.queue.enqueue(aRequest())).entry)
   expect(names.toSorted()).toEqual(names)
 })
 
 test('a name of a wrong future does not pull later ones along', async () => {
   const { home, queue } = open()
   dropIn(home, '9999999999.999999-0a.json')
-  const { entry } = await queue.enqueue(sampleRequest())
+  const { entry } = await queue.enqueue(aRequest())
   expect(Math.abs(parseFloat(entry) - Date.now() / 1000)).toBeLessThan(3600)
 })
 
@@ -235,7 +235,7 @@ test('an entry that an editor or a restored backup wrote anew keeps its delivery
 test('a name that a power cut brings back beside the decided entry is dropped', async () => {
   const { queue, path, ledger } = open()
   for (const settle of ['finish', 'bury'] as const) {
-    const { entry } = await queue.enqueue(sampleRequest())
+    const { entry } = await queue.enqueue(aRequest())
     const claim = (await queue.claim(number()))!
     await queue[settle](claim, 'no such thing' as never)
     linkSync(path(settle === 'finish' ? 'ledger/done' : 'queue/bad', entry), path('queue', entry))
@@ -272,7 +272,7 @@ test('the repair completes what was linked, and deletes what was never promised 
 test('the repair removes the further names of an entry that is elsewhere already', async () => {
   const { home, queue, path } = open()
   for (const place of ['queue', 'queue/claimed', 'ledger/done', 'queue/bad']) {
-    const { entry } = await queue.enqueue(sampleRequest({ hook: 'main', delivery: place }))
+    const { entry } = await queue.enqueue(aRequest({ hook: 'main', delivery: place }))
     const claim = place === 'queue' ? undefined : (await queue.claim(number()))!
     if (place === 'ledger/done') await queue.finish(claim!)
     if (place === 'queue/bad') await queue.bury(claim!, 'no such thing')
@@ -289,7 +289,7 @@ test('the repair removes the further names of an entry that is elsewhere already
 
 test('the repair puts a claim without a number back, and removes a number without its entry', async () => {
   const { queue, path } = open()
-  const [first, second] = [await queue.enqueue(sampleRequest()), await queue.enqueue(sampleRequest())]
+  const [first, second] = [await queue.enqueue(aRequest()), await queue.enqueue(aRequest())]
   renameSync(path('queue', first.entry), path('queue/claimed', first.entry))
   renameSync(path('queue', second.entry), path('queue/claimed', second.entry))
   writeFileSync(path('queue/claimed', `${second.entry}.build`), '')
@@ -302,7 +302,7 @@ test('the repair puts a claim without a number back, and removes a number withou
 
 test('a claimed entry that was damaged is set aside by the repair', async () => {
   const { queue, path } = open()
-  const { entry } = await queue.enqueue(sampleRequest())
+  const { entry } = await queue.enqueue(aRequest())
   await queue.claim(number())
   writeFileSync(path('queue/claimed', entry), 'nonsense')
   expect(await queue.repair()).toEqual([])

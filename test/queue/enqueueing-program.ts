@@ -2,12 +2,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
+import { aRequest } from '../helpers/a-request.ts'
 
 const [, , home, start] = process.argv
 const queue = openDirectoryQueue(home!, { ledger: openLedger(`${home}/ledger`) })
 await setTimeout(Number(start) - Date.now())
 for (let index = 0; index < 200; index += 10) {
-  const batch = Array.from({ length: 10 }, (_, offset) => queue.enqueue(sampleRequest({ hook: 'main', delivery: `d-${index + offset}` })))
+  const batch = Array.from({ length: 10 }, (_, offset) => queue.enqueue(aRequest({ hook: 'main', delivery: `d-${index + offset}` })))
   for (const { entry, duplicate } of await Promise.all(batch)) console.log(entry, duplicate)
 }

@@ -5,12 +5,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
 import type { Claim, Queue } from '../../src/queue/queue.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
+import { aRequest } from '../helpers/a-request.ts'
 import { memoryDir } from '../helpers/memory-dir.ts'
 import { entriesIn } from './entries-in.ts'
 import { number } from './queue-contract.ts'
 
-const deliveries = ['d-1', 'd-2', 'd-3'].map((delivery) => sampleRequest({ hook: 'main', delivery }))
+const deliveries = ['d-1', 'd-2', 'd-3'].map((delivery) => aRequest({ hook: 'main', delivery }))
 
 test.each(['ENOSPC', 'EIO', 'EACCES'])('%s at any call costs at most one answer: what was accepted is there once, what was not can be sent again', async (error) => {
   onTestFinished(disarmFault)
@@ -107,7 +107,7 @@ async function useQueue(queue: Queue): Promise<Told> {
   const told: Told = { accepted: [], failures: [], claims: new Map(), decided: [] }
   const assign = number()
   await Promise.all([...deliveries, deliveries[0]!].map((request) => noted(async () => told.accepted.push((await queue.enqueue(request)).entry))))
-  await noted(async () => told.accepted.push((await queue.enqueue(sampleRequest(), { low: true })).entry))
+  await noted(async () => told.accepted.push((await queue.enqueue(aRequest(), { low: true })).entry))
   await claimed((claim) => queue.release(claim, { died: true }))
   await claimed(async (claim) => (await queue.finish(claim), told.decided.push(claim.entry)))
   await claimed(async (claim) => (await queue.bury(claim, 'no such thing'), told.decided.push(claim.entry)))

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
+import { aRequest } from '../helpers/a-request.ts'
 
 const home = process.argv[2]!
 const queue = openDirectoryQueue(home, { ledger: openLedger(`${home}/ledger`) })
@@ -18,11 +18,11 @@ async function claim() {
   return claimed!
 }
 
-const delivered = sampleRequest({ hook: 'main', delivery: 'd-1' })
+const delivered = aRequest({ hook: 'main', delivery: 'd-1' })
 tell(`accepted ${(await queue.enqueue(delivered)).entry}`)
 tell(`accepted ${(await queue.enqueue(delivered)).entry}`)
-tell(`accepted ${(await queue.enqueue(sampleRequest())).entry}`)
-tell(`accepted ${(await queue.enqueue(sampleRequest({ hook: 'main', delivery: 'd-low' }), { low: true })).entry}`)
+tell(`accepted ${(await queue.enqueue(aRequest())).entry}`)
+tell(`accepted ${(await queue.enqueue(aRequest({ hook: 'main', delivery: 'd-low' }), { low: true })).entry}`)
 const first = await claim()
 await queue.release(first, { died: true })
 const again = await claim()

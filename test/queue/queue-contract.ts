@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { BuildId } from '../../src/model/build.ts'
 import { StaleClaimError, type Claim, type Queue } from '../../src/queue/queue.ts'
-import { sampleRequest } from '../helpers/sample-request.ts'
+import { aRequest } from '../helpers/a-request.ts'
 
 /** What every queue promises. `open` gives a fresh, empty one and cleans up after the test; `reopen` is the same queue seen by another process. */
 export function describeQueue(name: string, open: () => Promise<{ queue: Queue; reopen: () => Promise<Queue> }>): void {
   describe(name, () => {
     test('an entry comes back from a claim as it was enqueued', async () => {
       const { queue } = await open()
-      const request = sampleRequest({ full_name: 'acme/tool', hook: 'main', delivery: 'd-1', message: 'Grüße\n"quoted" $(id)' })
+      const request = aRequest({ full_name: 'acme/tool', hook: 'main', delivery: 'd-1', message: 'Grüße\n"quoted" $(id)' })
       const { entry, duplicate } = await queue.enqueue(request)
       expect(duplicate).toBe(false)
       expect(await queue.claim(number())).toEqual({ entry, request, build: { pipeline: 'tool', number: 1 }, attempt: 1, deaths: 0 })
@@ -17,7 +17,7 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
     test('entries are claimed oldest first, also those enqueued at once', async () => {
       const { queue } = await open()
       const commits = Array.from({ length: 300 }, (_, index) => index.toString(16).padStart(40, '0'))
-      await Promise.all(commits.map((commit_id) => queue.enqueue(sampleRequest({ commit_id }))))
+      await Promise.all(commits.map((commit_id) => queue.enqueue(aRequest({ commit_id }))))
       expect((await claimAll(queue)).map((claim) => claim.request.commit_id)).toEqual(commits)
     })
 
@@ -32,31 +32,31 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       const { queue, reopen } = await open()
       await enqueueAndClaim(queue)
       expect(await queue.claim(number())).toBeUndefined()
-      const { entry } = await (await reopen()).enqueue(sampleRequest())
+      const { entry } = await (await reopen()).enqueue(aRequest())
       expect((await queue.claim(number()))?.entry).toBe(entry)
     })
 
     test('claims at once never take the same entry', async () => {
       const { queue } = await open()
-      for (let index = 0; index < 20; index++) await queue.enqueue(sampleRequest())
+      for (let index = 0; index < 20; index++) await queue.enqueue(aRequest())
       const claims = await Promise.all(Array.from({ length: 25 }, () => queue.claim(number())))
       expect(new Set(claims.flatMap((claim) => claim?.entry ?? [])).size).toBe(20)
     })
 
     test('a low entry is claimed only when nothing else waits', async () => {
       const { queue, reopen } = await open()
-      const parents = [await queue.enqueue(sampleRequest(), { low: true }), await queue.enqueue(sampleRequest(), { low: true })]
-      const first = await queue.enqueue(sampleRequest())
+      const parents = [await queue.enqueue(aRequest(), { low: true }), await queue.enqueue(aRequest(), { low: true })]
+      const first = await queue.enqueue(aRequest())
       expect((await queue.claim(number()))?.entry).toBe(first.entry)
       expect((await queue.claim(number()))?.entry).toBe(parents[0]!.entry)
-      const late = await (await reopen()).enqueue(sampleRequest())
+      const late = await (await reopen()).enqueue(aRequest())
       expect((await queue.claim(number()))?.entry).toBe(late.entry)
       expect((await queue.claim(number()))?.entry).toBe(parents[1]!.entry)
     })
 
     test.each(['waiting', 'claimed', 'finished', 'buried', 'dropped', 'released'])('a redelivery of a %s entry is answered with that entry', async (state) => {
       const { queue, reopen } = await open()
-      const request = sampleRequest({ hook: 'main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
+      const request = aRequest({ hook: 'main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
       const { entry } = await queue.enqueue(request)
       if (state === 'dropped') await queue.drop(entry)
       const claim = state === 'waiting' || state === 'dropped' ? undefined : (await queue.claim(number()))!
@@ -69,7 +69,7 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
 
     test('of two equal deliveries at once one makes the entry and the other is told of it', async () => {
       const { queue, reopen } = await open()
-      const request = sampleRequest({ hook: 'main', delivery: 'twice' })
+      const request = aRequest({ hook: 'main', delivery: 'twice' })
       const answers = await Promise.all([queue.enqueue(request), queue.enqueue(request), (await reopen()).enqueue(request)])
       expect(new Set(answers.map(({ entry }) => entry)).size).toBe(1)
       expect(answers.filter(({ duplicate }) => duplicate)).toHaveLength(2)
@@ -79,14 +79,14 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
     test('the same id on another hook is another delivery, whatever the names are', async () => {
       const { queue } = await open()
       const ids = [['a', 'b/c'], ['a/b', 'c'], ['a', 'b\0c'], ['a', '../b'], ['a', 'x'.repeat(200)], ['a+b', 'c'], ['a', 'b+c'], ['.', '.']] as const
-      for (const [hook, delivery] of ids) expect(await queue.enqueue(sampleRequest({ hook, delivery }))).toMatchObject({ duplicate: false })
+      for (const [hook, delivery] of ids) expect(await queue.enqueue(aRequest({ hook, delivery }))).toMatchObject({ duplicate: false })
       expect(await claimAll(queue)).toHaveLength(ids.length)
     })
 
     test('a released entry is claimed again first, with its number and the next attempt', async () => {
       const { queue, reopen } = await open()
       const claim = (await enqueueAndClaim(queue, 7))!
-      await queue.enqueue(sampleRequest())
+      await queue.enqueue(aRequest())
       await queue.release(claim)
       const again = await queue.claim(number(99))
       expect(again).toEqual({ ...claim, attempt: 2 })
@@ -96,9 +96,9 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
 
     test('a released low entry stays low', async () => {
       const { queue } = await open()
-      await queue.enqueue(sampleRequest(), { low: true })
+      await queue.enqueue(aRequest(), { low: true })
       await queue.release((await queue.claim(number()))!)
-      const urgent = await queue.enqueue(sampleRequest())
+      const urgent = await queue.enqueue(aRequest())
       expect((await queue.claim(number()))?.entry).toBe(urgent.entry)
       expect(await queue.claim(number(99))).toMatchObject({ build: { number: 1 }, attempt: 2 })
     })
@@ -116,7 +116,7 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
 
     test('a number that cannot be given leaves the entry waiting', async () => {
       const { queue } = await open()
-      const { entry } = await queue.enqueue(sampleRequest())
+      const { entry } = await queue.enqueue(aRequest())
       const full = () => {
         throw new Error('disk full')
       }
@@ -129,9 +129,9 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       const bad = (await enqueueAndClaim(queue, 1))!
       await queue.bury(bad, 'three builders died')
       const claimed = (await enqueueAndClaim(queue, 2))!
-      const low = await queue.enqueue(sampleRequest(), { low: true })
-      const waiting = await queue.enqueue(sampleRequest())
-      const request = sampleRequest()
+      const low = await queue.enqueue(aRequest(), { low: true })
+      const waiting = await queue.enqueue(aRequest())
+      const request = aRequest()
       expect(await queue.list()).toEqual([
         { entry: claimed.entry, state: 'claimed', request, build: { pipeline: 'tool', number: 2 } },
         { entry: waiting.entry, state: 'waiting', request },
@@ -143,7 +143,7 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
     test('only a waiting entry can be dropped', async () => {
       const { queue } = await open()
       const claimed = (await enqueueAndClaim(queue))!
-      const [waiting, low] = [await queue.enqueue(sampleRequest()), await queue.enqueue(sampleRequest(), { low: true })]
+      const [waiting, low] = [await queue.enqueue(aRequest()), await queue.enqueue(aRequest(), { low: true })]
       expect(await queue.drop(waiting.entry)).toBe(true)
       expect(await queue.drop(low.entry)).toBe(true)
       for (const entry of [waiting.entry, claimed.entry, 'unknown', '../queue', '']) expect(await queue.drop(entry)).toBe(false)
@@ -182,6 +182,6 @@ export async function claimAll(queue: Queue): Promise<Claim[]> {
 }
 
 async function enqueueAndClaim(queue: Queue, first = 1): Promise<Claim | undefined> {
-  await queue.enqueue(sampleRequest())
+  await queue.enqueue(aRequest())
   return queue.claim(number(first))
 }

@@ -7,7 +7,7 @@ import { noGrants } from '../../../src/plan/grants.ts'
 import { defineJobs } from '../../../src/plan/pipeline/define-jobs.ts'
 import { pipeline, type Pipeline, type PipelineContext, type PipelineOptions } from '../../../src/plan/pipeline/pipeline.ts'
 import { planPipeline, type PipelinePlanSettings } from '../../../src/plan/pipeline/plan-pipeline.ts'
-import { sampleRequest } from '../../helpers/sample-request.ts'
+import { aRequest } from '../../helpers/a-request.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -109,9 +109,9 @@ test('a service lasts as long as all jobs may, and never longer than a timer can
 
 test('what an evaluation leaves is checked as the words of a stranger', async () => {
   for (const data of [undefined, 7, { jobs: 'many' }, { jobs: [{ name: 'a', script: 'x', stage: 0, mounts: [{ from: '/etc', to: '/x', readonly: false }] }] }, { jobs: [{ name: 'a', script: 'x', stage: 0, engine: true }] }])
-    await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => data) })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining('p.ts: what its evaluation left is no list of jobs') })
+    await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => data) })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining('p.ts: what its evaluation left is no list of jobs') })
   const twice = { jobs: [1, 2].map(() => ({ name: 'a', script: 'x', stage: 0 })) }
-  await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => twice) })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: two runs are named "a": give each its own name' })
+  await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => twice) })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: two runs are named "a": give each its own name' })
 })
 
 const shared = { script: 'x', stage: 0 }
@@ -124,23 +124,23 @@ test.each([
   ['as a service', [{ name: 'a', ...shared }, { name: 'b', ...shared, stage: 1, service: true, needs: ['a'], workspace: from('a') }], 'would keep it from all others'],
 ])('a run that wants to be in another’s tree while that is at work there, %s, is refused', async (_, jobs, message) => {
   const settings = settingsWith(async () => ({ jobs }))
-  await expect(planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining(message) })
+  await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining(message) })
 })
 
 test('a file that defines no job for a request leaves nothing to build', async () => {
-  const planned = await planPipeline(sampleRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => ({ jobs: [] })) })
+  const planned = await planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => ({ jobs: [] })) })
   expect(planned).toEqual({ ignored: 'p.ts has no job for this request' })
 })
 
 test.each(['file:../x.ts', 'file:/etc/x.ts', 'file:a/../../x.ts', 'file:.git/x.ts', 'file:x.sh', 'file:', 'file:a\nb.ts'])('%j names no file of a commit', async (name) => {
-  const request = sampleRequest({ pipeline: name })
+  const request = aRequest({ pipeline: name })
   await expect(settlePlan(request, choosePipeline(request), settingsWith(async () => ({ jobs: [] })) as never)).rejects.toThrow('expected "file:" and a path below the repository')
 })
 
 test('a commit is looked into only where nothing else is named and the home has no chunks of its own', () => {
-  expect(choosePipeline(sampleRequest(), undefined, { ownChunks: false })).toMatchObject({ pipeline: 'chunks', unlessOwn: true })
-  expect(choosePipeline(sampleRequest(), undefined, { ownChunks: true })).not.toHaveProperty('unlessOwn')
-  expect(choosePipeline(sampleRequest(), 'chunks', { ownChunks: false })).not.toHaveProperty('unlessOwn')
+  expect(choosePipeline(aRequest(), undefined, { ownChunks: false })).toMatchObject({ pipeline: 'chunks', unlessOwn: true })
+  expect(choosePipeline(aRequest(), undefined, { ownChunks: true })).not.toHaveProperty('unlessOwn')
+  expect(choosePipeline(aRequest(), 'chunks', { ownChunks: false })).not.toHaveProperty('unlessOwn')
 })
 
 test('shipped chunks are not a home’s own', () => {
@@ -163,7 +163,7 @@ interface Given {
 async function planOf(define: (p: PipelineContext) => unknown, { options = {}, request = {}, settings = {} }: Given = {}): Promise<Plan> {
   const made: Pipeline = pipeline(options, (p) => void define(p))
   const evaluate: PipelinePlanSettings['evaluate'] = async (_, repo) => JSON.parse(JSON.stringify(await defineJobs(made, repo, process.cwd()))) as unknown
-  return (await planPipeline(sampleRequest(request), 'p.ts', { pipeline: 'file:p.ts', why: 'a test', settings: { ...settingsWith(evaluate), ...settings } })) as Plan
+  return (await planPipeline(aRequest(request), 'p.ts', { pipeline: 'file:p.ts', why: 'a test', settings: { ...settingsWith(evaluate), ...settings } })) as Plan
 }
 
 function settingsWith(evaluate: PipelinePlanSettings['evaluate']): PipelinePlanSettings {
