@@ -39,7 +39,7 @@ export function define(command: Command): void {
     .option('--job <name>', 'run this job only, with the services of its build and the jobs whose work tree it takes over')
     .addHelpText(
       'after',
-      '\nRuns the pipeline of the repository around the current directory on the work tree as it stands: each job in a copy of what is\ncommitted, changed or new, without what git ignores. Jobs that deploy are left out, unless --job names one. Needs no home and no\nqueue: the records are kept in .git/quern. Exit code 0 where all passed, else 1.\n\nExamples:\n  quern run\n  quern run ci/pipeline.ts --job lint',
+      '\nRuns the pipeline of the repository around the current directory on the work tree as it stands: each job in a copy of what is\ncommitted, changed or new, without what git ignores. Jobs that deploy are left out, unless --job names one. Needs no home and no\nqueue: the records are kept in .git/quern. Exit code 0 where all passed, 2 for a mistake in the command, else 1.\n\nExamples:\n  quern run\n  quern run ci/pipeline.ts --job lint',
     )
     .action(run)
 }
@@ -58,22 +58,34 @@ async function run(file: string | undefined, { job }: { job?: string }): Promise
     const { mirror, commit } = await snapshotWorkTree(tree, join(home, 'cache/snapshot.git'), env)
     const request = requestFor(tree, commit, `file:${path}`)
     lendKey(config, tree, request)
-    const settle = openSettlerOf(config, openExecutors(config), mirror)
-    let plan: Plan | undefined
     // Whoever runs it wants to see it run, once, and has nobody to blame.
     workshop.blame = { compare: false, retry: false }
-    workshop.settle = async (asked, signal) => {
-      const settled = await settle({ ...asked, fresh: true }, signal)
-      if (!('plan' in settled)) return settled
-      plan = laptopPlan(settled.plan, { job, sandbox: hasSandbox() })
-      return { ...settled, plan }
-    }
+    const settled = settleForLaptop(workshop, openSettlerOf(config, openExecutors(config), mirror), job)
     const result = await build(workshop, request)
-    await report(workshop, result, plan)
+    // In the record the build is errored; to the person it is a mistake in the command.
+    if (settled.mistake !== undefined) throw settled.mistake
+    await report(workshop, result, settled.plan)
     process.exitCode = result.verdict === 'passed' || result.verdict === 'skipped' ? 0 : 1
   } finally {
     lock.release()
   }
+}
+
+/** Has the workshop settle the plan as it is carried out here. What is returned holds that plan, or the person's mistake, once it is settled. */
+function settleForLaptop(workshop: Workshop, settle: Workshop['settle'], job: string | undefined): { plan?: Plan; mistake?: unknown } {
+  const result: { plan?: Plan; mistake?: unknown } = {}
+  workshop.settle = async (asked, signal) => {
+    const settled = await settle({ ...asked, fresh: true }, signal)
+    if (!('plan' in settled)) return settled
+    try {
+      result.plan = laptopPlan(settled.plan, { job, sandbox: hasSandbox() })
+    } catch (error) {
+      result.mistake = error
+      throw error
+    }
+    return { ...settled, plan: result.plan }
+  }
+  return result
 }
 
 function pipelineFile({ top }: WorkTree, file: string | undefined): string {

@@ -26,6 +26,7 @@ export interface Story {
   verdict: Verdict
   light: string
   took: string
+  /** Absent where the errors tell it already. */
   reason: string | undefined
   rows: Row[]
   /** A guess is the end of a log in which nothing calls itself an error. */
@@ -56,6 +57,7 @@ const shownErrors = 5
 
 /** Settles the words of a report. */
 export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource): Story {
+  const errors = result.runs.flatMap((run) => errorOf(run, digests[run.name])).slice(0, shownErrors)
   const index = new Map(result.runs.map(({ name }, at) => [name, at]))
   const planned = new Map((plan?.runs ?? []).map((run) => [run.name, run]))
   return {
@@ -66,7 +68,7 @@ export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource
     verdict: result.verdict,
     light: lights[result.verdict],
     took: tookOf(result),
-    reason: result.reason === undefined ? undefined : readableLine(result.reason),
+    reason: result.reason === undefined || isTold(result.reason, errors) ? undefined : readableLine(result.reason),
     rows: result.runs.map((run) => ({
       name: readableLine(run.name),
       id: createHash('sha256').update(`${buildName(result)}\0${run.name}`).digest('hex').slice(0, 8),
@@ -76,8 +78,13 @@ export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource
       note: noteOf(run.note ?? notes[planned.get(run.name)?.job ?? run.name]),
       needs: (planned.get(run.name)?.needs ?? []).flatMap((need) => index.get(need) ?? []),
     })),
-    errors: result.runs.flatMap((run) => errorOf(run, digests[run.name])).slice(0, shownErrors),
+    errors,
   }
+}
+
+/** A fault in the pipeline file is both what its run printed and why the build failed. */
+function isTold(reason: string, errors: Story['errors']): boolean {
+  return errors.some(({ lines }) => lines.join('\n').includes(reason))
 }
 
 function errorOf({ name }: RunResult, digest: Digest | undefined): Story['errors'] {

@@ -75,6 +75,16 @@ test('a build without runs and with very many is told as well', () => {
   expect(textReport(many).split('\n').filter((line) => line.startsWith('┃ 🔴'))).toHaveLength(1000)
 })
 
+test('a reason that the first error tells is not told again', () => {
+  const reason = 'pipeline.ts:4: two jobs are named "a"'
+  const { result, plan } = failedBuild({ result: { runs: [failedRun('pipeline')], reason } })
+  const digest = (text: string) => ({ tool: 'words', line: 1, text, lines: [text] })
+  for (const report of [textReport, markdownReport]) {
+    expect(report({ result, plan, digests: { pipeline: digest(`error: ${reason}`) } }).match(/two jobs are named/g)).toHaveLength(1)
+    expect(report({ result, plan, digests: { pipeline: digest('error: another') } })).toContain('two jobs are named')
+  }
+})
+
 function source(): ReportSource {
   const runs = [
     failedRun('lint', { verdict: 'passed', code: 0, started: '2026-01-02T03:04:05.000Z', ended: '2026-01-02T03:04:08.400Z' }),
