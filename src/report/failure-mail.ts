@@ -46,7 +46,7 @@ Hopefully this email finds you well.
 
 The build for ${readableLine(result.repository)} commit ${result.commit_id} in the branch ${readableLine(result.ref)} has ${ended}.
 
-The script returned an rc of ${returnCode(result, runs[0]?.run)} and produced the following output:
+${whatCame(runs[0]?.run)}
 ----------------------------------
 ${output(story)}
 ----------------------------------
@@ -72,23 +72,31 @@ function addressee(request: Request, ended: 'failed' | 'errored'): string {
   return readableLine(request.committer_name) || readableLine(request.author_name ?? '') || readableLine(request.pusher_name ?? '') || 'committer'
 }
 
-function returnCode(result: BuildResult, run: RunResult | undefined): string {
-  if (run === undefined) return `none (${result.verdict})`
-  if (run.verdict === 'timed-out') return 'none (timed out)'
-  return run.code === undefined ? `none (${run.signal ?? run.verdict})` : String(run.code)
+/** The line above the output: how the script ended, where it did by itself. */
+function whatCame(run: RunResult | undefined): string {
+  if (run === undefined) return 'No script was run, for this reason:'
+  if (run.verdict === 'errored') return 'The script could not be run to its end. Its output, and the reason:'
+  return `The script returned ${returned(run)} and produced the following output:`
+}
+
+function returned({ verdict, code, signal }: RunResult): string {
+  if (verdict === 'timed-out') return 'no rc, since its time was up,'
+  if (code !== undefined) return `an rc of ${code}`
+  return signal === undefined ? 'no rc' : `no rc, since it was ended by ${signal},`
 }
 
 /** The output part of the mail. */
 export function output({ result, runs, moreRuns }: FailureStory): string {
   const several = result.runs.length > 1
-  const parts = runs.map((failed) => (several ? `${runLine(failed.run, result)}\n` : '') + outputOf(failed))
+  const parts = runs.map((failed) => (several ? `${runLine(failed.run)}\n` : '') + outputOf(failed))
   if (result.reason !== undefined && !runs.some(({ run }) => run.reason === result.reason)) parts.push(readableLine(result.reason))
   if (moreRuns > 0) parts.push(`${moreRuns} more runs failed; their output is in the record of the build, ${buildName(result)}.`)
   return parts.filter((part) => part !== '').join('\n\n') || '(no output)'
 }
 
-function runLine(run: RunResult, result: BuildResult): string {
-  return `Run ${readableLine(run.name)} ${run.verdict} (rc ${returnCode(result, run)}):`
+function runLine({ name, verdict, code, signal }: RunResult): string {
+  const ending = verdict === 'failed' ? (code === undefined ? signal : `rc ${code}`) : undefined
+  return `Run ${readableLine(name)} ${verdict}${ending === undefined ? '' : ` (${ending})`}:`
 }
 
 function outputOf({ run, excerpt, notAttached }: FailedRun): string {
@@ -96,7 +104,8 @@ function outputOf({ run, excerpt, notAttached }: FailedRun): string {
   const long = leftOut > 0 || tail.split('\n').length > oneLook
   const opening = long && digest !== undefined && !digest.guess ? `${firstError(digest)}\n\n` : ''
   const sentence = leftOut > 0 ? `[${leftOut} of ${bytes} bytes of output are left out here. The whole log ${notAttached === undefined ? 'is attached.' : `${readableLine(notAttached)}: it is in the record of the build.`} Its end:]\n` : opening === '' ? '' : '[The whole output:]\n'
-  const reason = run.reason === undefined ? '' : `${tail === '' ? '' : '\n'}[${readableLine(run.reason)}]`
+  // A fault in the pipeline file is both what was printed and the reason.
+  const reason = run.reason === undefined || tail.includes(run.reason) ? '' : `${tail === '' ? '' : '\n'}[${readableLine(run.reason)}]`
   return opening + sentence + tail + reason
 }
 

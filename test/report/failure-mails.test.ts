@@ -50,15 +50,16 @@ test('CI_NAME names the installation in subject and signature', async () => {
 })
 
 test.each([
-  [{ verdict: 'timed-out', signal: 'SIGKILL' }, 'none (timed out)'],
-  [{ code: undefined, signal: 'SIGSEGV' }, 'none (SIGSEGV)'],
-  [{ code: 127 }, '127'],
-] as const)('a run that ended so: %j has the rc %s', async (change, rc) => {
+  [{ verdict: 'timed-out', signal: 'SIGKILL' }, 'no rc, since its time was up,'],
+  [{ code: undefined, signal: 'SIGSEGV' }, 'no rc, since it was ended by SIGSEGV,'],
+  [{ code: undefined }, 'no rc'],
+  [{ code: 127 }, 'an rc of 127'],
+] as const)('a run that ended so: %j returned %s', async (change, rc) => {
   const { verdict, ...rest } = { verdict: 'failed' as const, ...change }
   const run = failedRun('build', { verdict, ...rest })
   if ('code' in change && change.code === undefined) delete run.code
   const { mail } = await mailOf({ build: 'x\n' }, { result: { verdict, runs: [run] } })
-  expect(mail.text).toContain(`returned an rc of ${rc} and produced`)
+  expect(mail.text).toContain(`The script returned ${rc} and produced the following output:\n---`)
 })
 
 test('an errored build tells MAIL_ADMIN, in the subject too, and why', async () => {
@@ -67,12 +68,25 @@ test('an errored build tells MAIL_ADMIN, in the subject too, and why', async () 
   const { mail } = await mailOf({}, { result: { verdict: 'errored', runs: [run] } })
   expect(mail.to).toBe('admin@example.org')
   expect(mail.subject).toMatch(/^Quern build errored for app\//)
-  expect(mail.text).toContain('rc of none (errored) and produced the following output:\n----------------------------------\n[bwrap is not installed: apt install bubblewrap]\n-----')
+  expect(mail.text).toContain('The script could not be run to its end. Its output, and the reason:\n----------------------------------\n[bwrap is not installed: apt install bubblewrap]\n-----')
 })
 
 test('a build that errored before any run says so', async () => {
   const { mail } = await mailOf({}, { result: { verdict: 'errored', runs: [], reason: 'commit 0123 is gone (forced push)' } })
-  expect(mail.text).toContain('output:\n----------------------------------\ncommit 0123 is gone (forced push)\n-----')
+  expect(mail.text).toContain('has errored.\n\nNo script was run, for this reason:\n----------------------------------\ncommit 0123 is gone (forced push)\n-----')
+})
+
+test('a reason that the output tells already is not told twice', async () => {
+  const run = failedRun('pipeline', { reason: 'pipeline.ts:4: two jobs are named "a"' })
+  const { mail } = await mailOf({ pipeline: 'error: pipeline.ts:4: two jobs are named "a"\n' }, { result: { runs: [run], reason: run.reason! } })
+  expect(mail.text.match(/two jobs are named/g)).toHaveLength(1)
+})
+
+test('a run without an rc is named among several by how it ended', async () => {
+  const runs = [failedRun('slow', { verdict: 'timed-out' }), failedRun('crash', { signal: 'SIGSEGV' })]
+  delete runs[1]!.code
+  const { mail } = await mailOf({ slow: 'x\n', crash: 'y\n' }, { result: { verdict: 'timed-out', runs } })
+  expect(mail.text).toContain('-----\nRun slow timed-out:\nx\n\nRun crash failed (SIGSEGV):\ny\n-----')
 })
 
 test('of several runs each failing one is named above its output', async () => {
