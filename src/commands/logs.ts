@@ -35,7 +35,10 @@ async function logs({ follow, builder, receiver, lines }: Options): Promise<void
   const print = await openLinePrinter()
   // Opened first, so that no line falls between what is shown and what is followed.
   const followed = follow ? paths.map(followFile) : []
-  for (const line of byTime(paths.map((path) => lastLines(path, Number(lines) || 0))).slice(-lines)) print(line)
+  const count = Number(lines) || 0
+  const last = byTime(paths.map((path) => lastLines(path, count))).slice(-count)
+  for (const line of last) print(line)
+  if (last.length === 0 && count > 0) process.stderr.write(`Nothing has been logged yet in ${paths.join(' and ')}.\n`)
   while (follow) {
     await new Promise((resolve) => setTimeout(resolve, interval))
     for (const line of byTime(followed.map((file) => file.newLines()))) print(line)

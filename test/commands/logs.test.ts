@@ -66,6 +66,12 @@ test('-f goes on across a rotation', async () => {
   expect(seen.match(/before|second|last-of-old|first-of-new|log-that-came-later/g)).toEqual(['before', 'second', 'last-of-old', 'first-of-new', 'log-that-came-later'])
 })
 
-test('without logs nothing is printed', async () => {
-  expect(await runQuern(tempDir(), ['logs'])).toEqual({ code: 0, stdout: '', stderr: '' })
+test('where nothing has been logged yet, that is said', async () => {
+  const home = homeWithLogs()
+  const [receiver, builder] = ['webhook.log', 'build.log'].map((name) => join(home, 'logs', name)) as [string, string]
+  expect(await runQuern(home, ['logs'])).toEqual({ code: 0, stdout: '', stderr: `Nothing has been logged yet in ${receiver} and ${builder}.\n` })
+  writeFileSync(receiver, line(1, 'one'))
+  expect(await runQuern(home, ['logs'])).toMatchObject({ code: 0, stderr: '' })
+  expect(await runQuern(home, ['logs', '--builder'])).toEqual({ code: 0, stdout: '', stderr: `Nothing has been logged yet in ${builder}.\n` })
+  expect(await runQuern(home, ['logs', '-n', '0'])).toEqual({ code: 0, stdout: '', stderr: '' })
 })
