@@ -1,33 +1,42 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
+import { commitNamed } from '../git/commit-named.ts'
+import { gitWorld } from '../git/run-git.ts'
 import { buildName } from '../model/build.ts'
 import { readableLine } from '../model/readable.ts'
 import { buildNamed } from './find-build.ts'
 import { eventsAbout, type Event } from './events-about.ts'
-import { openHome } from './open-home.ts'
+import { openHome, type Home } from './open-home.ts'
 import { localTime } from './show-time.ts'
 import { paint, printJson, printLine, printTable } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 export function define(command: Command): void {
   command
-    .argument('<what>', 'a commit (7 digits or more), a delivery id, an entry, or a build')
+    .argument('<what>', 'a commit (7 digits or more), a delivery id, an entry, a build, or what git takes for a commit here (HEAD, main~2)')
     .option('--json', 'as JSON: a list of events with entry, delivery, current decision and history')
-    .addHelpText('after', '\nTells what became of each event that names it, why, and how it came to that.\n\nExamples:\n  quern why 6dcb09b\n  quern why 72d3162e-cc78-11e3-81ab-4c9367dc0958     the X-GitHub-Delivery id\n  quern why example~app/12')
+    .addHelpText('after', '\nTells what became of each event that names it, why, and how it came to that.\n\nExamples:\n  quern why 6dcb09b\n  quern why 72d3162e-cc78-11e3-81ab-4c9367dc0958     the X-GitHub-Delivery id\n  quern why example~app/12\n  quern why HEAD                                     the commit that is checked out in this directory')
     .action(why)
 }
 
 async function why(words: string, { json }: { json?: boolean }): Promise<void> {
   const home = openHome()
-  const build = buildNamed(home, words)
-  // A path to an entry's file will do; deliveries of Patchwork hold slashes themselves.
-  const named = await eventsAbout(home, build === undefined ? words : buildName(build))
-  const events = named.length === 0 && words.includes('/') ? await eventsAbout(home, basename(words)) : named
+  const named = await eventsNamed(home, words)
+  const commit = named.length === 0 ? await commitNamed(process.cwd(), words, gitWorld(process.env)) : undefined
+  const events = commit === undefined ? named : await eventsAbout(home, commit)
   if (events.length === 0) {
-    throw new UserError(`nothing was decided about ${readableLine(words)}: no delivery that names it was accepted or ignored. One with a wrong signature is only in the log: quern logs --receiver`)
+    const what = readableLine(words) + (commit === undefined || commit === words ? '' : `, which is commit ${commit} here`)
+    throw new UserError(`nothing was decided about ${what}: no delivery that names it was accepted or ignored. One with a wrong signature is only in the log: quern logs --receiver`)
   }
   if (json) printJson(events)
   else for (const [index, event] of events.entries()) tell(event, index > 0)
+}
+
+/** A path to an entry's file will do; deliveries of Patchwork hold slashes themselves. */
+async function eventsNamed(home: Home, words: string): Promise<Event[]> {
+  const build = buildNamed(home, words)
+  const named = await eventsAbout(home, build === undefined ? words : buildName(build))
+  return named.length === 0 && words.includes('/') ? eventsAbout(home, basename(words)) : named
 }
 
 function tell({ entry, delivery, repository, ref, commit_id: commit, current, history }: Event, further: boolean): void {

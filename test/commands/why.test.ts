@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { aRequest } from '../helpers/a-request.ts'
+import { gitRepo } from '../helpers/git-repo.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 
@@ -39,6 +40,28 @@ test('an entry dropped in by hand waits, and one that was set aside says why', a
   writeFileSync(join(home, 'queue/bad/broken'), 'x')
   writeFileSync(join(home, 'queue/bad/broken.reason'), 'not JSON\n')
   expect((await runQuern(home, ['why', 'broken'])).stdout).toMatch(/^bad: set aside in queue\/bad: not JSON/)
+})
+
+test('words that git understands in the current directory mean the commit', async () => {
+  const { home, accept } = homeWithBuilds()
+  const repo = gitRepo()
+  const [first, second] = [repo.commit({ a: '1' }), repo.commit({ a: '2' })]
+  repo.git('tag', '--annotate', '--message', 'first', 'v1', first)
+  await accept(aRequest({ commit_id: first }))
+  const why = (words: string, cwd = repo.path) => runQuern(home, ['why', words], { cwd })
+  for (const words of ['HEAD~1', 'main^', 'v1', first.slice(0, 5)]) expect(await why(words)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^waiting: /) })
+  expect(await why('HEAD')).toMatchObject({ code: 2, stderr: expect.stringContaining(`nothing was decided about HEAD, which is commit ${second} here: `) })
+  expect(await why('v2')).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing was decided about v2: ') })
+  expect(await why('HEAD', home)).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing was decided about HEAD: ') })
+})
+
+test('what is known under a name goes before what git makes of it', async () => {
+  const { home, accept, ledger } = homeWithBuilds()
+  const repo = gitRepo()
+  await accept(aRequest({ commit_id: repo.commit({}) }))
+  repo.git('tag', 'odd')
+  ledger.decide({ decision: 'ignored', reason: 'built by push', hook: 'amp_main', delivery: 'odd' })
+  expect((await runQuern(home, ['why', 'odd'], { cwd: repo.path })).stdout).toMatch(/^ignored: built by push/)
 })
 
 test('what nobody decided about is a mistake, told with where to look', async () => {
