@@ -66,6 +66,7 @@ function eventOf(history: Dated[], listed: Listed | undefined): Event {
 /** Where the entry is says more than the last decision about it: it may be a released one, or one that came by hand. */
 function currentOf(last: Dated | undefined, listed: Listed | undefined): Event['current'] {
   if (listed?.state === 'waiting' || listed?.state === 'low') {
+    if (listed.reason !== undefined) return { decision: 'waiting', reason: listed.reason }
     const where = listed.state === 'low' ? 'it waits in queue/low until queue/ is empty' : 'it waits in the queue; the next tick claims the oldest first'
     return { decision: 'waiting', reason: last === undefined || last.decision === 'queued' ? where : `${where} (${last.decision}: ${last.reason})` }
   }

@@ -17,19 +17,21 @@ export function listEntries(places: Places): Listed[] {
     const note = noted.has(`${entry}.build`) ? readNote(places.claimed, entry) : undefined
     return note && { pipeline: note.pipeline, number: note.number }
   }
-  const withBuild = (state: Listed['state']) => ({ entry, request }: Regular) => listed(entry, state, { request, build: buildOf(entry) })
+  const withBuild = (state: Listed['state']) => ({ entry, request, problem }: Regular) =>
+    listed(entry, state, { request, build: buildOf(entry), reason: problem && `no request yet (${problem}); if it stays so, a builder sets it aside in queue/bad a minute after it was written` })
   const claimed = regular(places.claimed, inClaimed.filter(isFitting)).map(withBuild('claimed'))
   const waiting = regular(places.waiting, listNames(places.waiting)).map(withBuild('waiting'))
   const low = regular(places.low, listNames(places.low)).map(withBuild('low'))
-  const bad = regular(places.bad, readdirSync(places.bad).filter(isFitting)).map(({ entry, request }) =>
-    listed(entry, 'bad', { request, reason: readIfThere(join(places.bad, `${entry}.reason`))?.trim() }),
+  const bad = regular(places.bad, readdirSync(places.bad).filter(isFitting)).map(({ entry, request, problem }) =>
+    listed(entry, 'bad', { request, reason: readIfThere(join(places.bad, `${entry}.reason`))?.trim() ?? problem }),
   )
   return [...claimed, ...waiting, ...low, ...bad]
 }
 
 interface Regular {
   entry: string
-  request: Listed['request']
+  request?: Listed['request']
+  problem?: string
 }
 
 function regular(place: string, names: string[]): Regular[] {
@@ -37,7 +39,7 @@ function regular(place: string, names: string[]): Regular[] {
     const stats = look(join(place, entry))
     if (stats === undefined || !stats.isFile()) return []
     const read = readEntry(join(place, entry), stats.size)
-    return read === undefined ? [] : [{ entry, request: 'request' in read ? read.request : undefined }]
+    return read === undefined ? [] : [{ entry, ...read }]
   })
 }
 

@@ -43,7 +43,7 @@ export interface Listed {
   request?: Request
   /** The build it is claimed for, or whose number a released entry keeps. */
   build?: BuildId
-  /** Why it is bad. */
+  /** Why it is bad; of one that waits, why it is no request (yet). */
   reason?: string
 }
 

@@ -33,6 +33,12 @@ test('queue shows what is claimed, waits and is bad', async () => {
   expect(listed.map(({ state, request }) => [state, request?.repository])).toEqual([['claimed', 'first'], ['waiting', 'second'], ['bad', undefined]])
 })
 
+test('queue says of an entry that is half written that it is no request yet, and what becomes of it', async () => {
+  const { home } = homeWithBuilds()
+  writeFileSync(join(home, 'queue/half.json'), '{"repository":')
+  expect((await runQuern(home, ['queue'])).stdout).toMatch(/^waiting +half\.json +no request yet \(it cannot be read: .*JSON.*\); if it stays so, a builder sets it aside in queue\/bad a minute after it was written$/m)
+})
+
 test('200,000 rows are not too many for a table', () => {
   const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
   onTestFinished(() => write.mockRestore())

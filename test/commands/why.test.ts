@@ -64,6 +64,12 @@ test('what is known under a name goes before what git makes of it', async () => 
   expect((await runQuern(home, ['why', 'odd'], { cwd: repo.path })).stdout).toMatch(/^ignored: built by push/)
 })
 
+test('an entry that is half written says so', async () => {
+  const { home } = homeWithBuilds()
+  writeFileSync(join(home, 'queue/half.json'), '{"repository":')
+  expect((await runQuern(home, ['why', 'half.json'])).stdout).toMatch(/^waiting: no request yet \(it cannot be read: .*JSON.*\); if it stays so, a builder sets it aside in queue\/bad/)
+})
+
 test('what nobody decided about is a mistake, told with where to look', async () => {
   const { home } = homeWithBuilds()
   const { code, stderr } = await runQuern(home, ['why', 'deadbeef'])
