@@ -30,9 +30,9 @@ export async function executePlan(attempt: Attempt, settled: Settled): Promise<R
     })
     return runs.flatMap((run) => [run, ...tries.repeated.filter(({ repeats }) => repeats === run.name)])
   } finally {
+    await network.remove()
     await trees.removeAll()
     await shared.remove()
-    await network.remove()
   }
 }
 

@@ -16,7 +16,8 @@ type Start = (run: PlannedRun, service?: Service) => Promise<RunResult>
  * Starts every run of a plan the moment its needs are green, and skips those of which a need has not.
  * A service counts as passed for those that need it once it can be used; it is stopped when all others have ended, and
  * has failed only where it ended by itself, not with 0.
- * Resolves with the results in the plan's order. The plan is checked: every need exists and there is no circle.
+ * Resolves with the results in the plan's order; rejects, where a run could not be recorded, when the others have ended.
+ * The plan is checked: every need exists and there is no circle.
  */
 export async function schedule(runs: PlannedRun[], start: Start): Promise<RunResult[]> {
   const results = new Map<string, RunResult>()
@@ -29,7 +30,7 @@ export async function schedule(runs: PlannedRun[], start: Start): Promise<RunRes
     const refused = whyNot(run, results)
     if (refused === undefined && run.service) await beginService(run)
     else results.set(run.name, refused ?? (await start(run)))
-    await Promise.all((dependents.get(run.name) ?? []).filter((next) => countDown(missing, next.name) === 0).map(begin))
+    await allOf((dependents.get(run.name) ?? []).filter((next) => countDown(missing, next.name) === 0).map(begin))
   }
 
   /** Resolves when it can be used, or has ended. */
@@ -43,12 +44,18 @@ export async function schedule(runs: PlannedRun[], start: Start): Promise<RunRes
   }
 
   try {
-    await Promise.all(runs.filter((run) => run.needs.length === 0).map(begin))
+    await allOf(runs.filter((run) => run.needs.length === 0).map(begin))
   } finally {
     if (services.length > 0) over.abort()
-    await Promise.all(services)
+    await allOf(services)
   }
   return runs.map((run) => results.get(run.name)!)
+}
+
+/** Like Promise.all, but rejects only when nothing goes on any more: what the runs use is removed then. */
+async function allOf(promises: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(promises)).find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }
 
 /** A service that was stopped when nobody needed it any more has done its work. */
@@ -56,7 +63,7 @@ function asService({ code, signal, ...result }: RunResult, over: boolean): RunRe
   if (result.verdict === 'cancelled' && over) return { ...result, verdict: 'passed' }
   const ended = { ...result, ...(code !== undefined && { code }), ...(signal !== undefined && { signal }) }
   if (result.verdict !== 'failed') return ended
-  return { ...ended, reason: result.reason ?? `the service ended by itself with exit code ${code}` }
+  return { ...ended, reason: result.reason ?? (signal === undefined ? `the service ended by itself with exit code ${code}` : `the service was ended by ${signal}`) }
 }
 
 /** The result of a run that is not to start: the plan leaves it out, or a need has not passed. */

@@ -1,4 +1,4 @@
-import type { Execution, Executor, Limits } from '../executor/executor.ts'
+import type { BuildNetwork, Execution, Executor, Limits } from '../executor/executor.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
 import type { BuildResult } from '../model/build.ts'
@@ -32,8 +32,8 @@ export interface Workshop {
   executor: (name: ExecutorName) => Promise<Executor>
   /** Begins with what the executor of a request's first run needs, where that is known before its plan; returns at once. */
   prepare: (request: Request) => void
-  /** Makes a network for the containers of a build; `inwards` where it does not lead out. */
-  makeNetwork: (buildId: string, options: { inwards: boolean }) => Promise<{ name: string; remove(): Promise<void> }>
+  /** Makes a network for the containers or the sandboxes of a build; `inwards` where it does not lead out. */
+  makeNetwork: (buildId: string, options: { executor: 'container' | 'sandbox'; inwards: boolean }) => Promise<BuildNetwork>
   /** The environment that every run starts with (law 9). */
   world: Record<string, string>
   limits: Omit<Limits, 'timeout'>

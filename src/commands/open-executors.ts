@@ -4,9 +4,10 @@ import { chooseExecutor, executorSettings, type ExecutorSettings } from '../exec
 import type { ExecutorName } from '../model/plan.ts'
 import type { QuernConfig } from './open-config.ts'
 
-/** Makes networks for the containers of builds with services. */
+/** Makes networks for the runs of builds with services. */
 export function networkMaker(config: QuernConfig): Workshop['makeNetwork'] {
-  return async (buildId, { inwards }) => {
+  return async (buildId, { executor, inwards }) => {
+    if (executor === 'sandbox') return (await import('../executor/network-namespace.ts')).openNetworkNamespace(buildId, { inwards })
     const { createNetwork } = await import('../executor/build-network.ts')
     return createNetwork(buildId, { ...settingsOf(config).container, inwards })
   }

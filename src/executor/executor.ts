@@ -31,8 +31,10 @@ export interface Execution {
   image?: string
   /** The name by which others on a named network reach it. */
   alias?: string
-  /** Names under which a run in the sandbox finds its own loopback: those of services beside it. */
+  /** Names of services, which a run in the sandbox or shell finds on the loopback that it is on. */
   beside?: string[]
+  /** Of a sandbox that is not on this host's network: one that it shares with others, in place of its own. */
+  namespace?: NetworkNamespace
   /** Host path of a directory that it shares with other runs and may write: $QUERN_SHARED, at a place of the executor's choice. */
   shared?: string
   /**
@@ -49,6 +51,19 @@ export interface Execution {
  * The shell executor isolates nothing and always uses the host's.
  */
 export type Network = 'none' | 'host' | 'isolated' | { name: string }
+
+/** A network namespace, by the paths of its descriptors and of its user namespace's, where it has one. */
+export interface NetworkNamespace {
+  user?: string
+  network: string
+}
+
+/** A network for runs of one build: what an execution says to be on it. */
+export interface BuildNetwork {
+  reach: Pick<Execution, 'network' | 'namespace'>
+  /** Never rejects. */
+  remove(): Promise<void>
+}
 
 /** Where a limit is not given, the shell executor has none, and an isolating one that of `bounded`. */
 export interface Limits {

@@ -1,12 +1,13 @@
-import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { bounded } from './bounded.ts'
-import type { Ending, Execution, Executor, Limits, Network } from './executor.ts'
+import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { asStranger } from './hand-over.ts'
 import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
 import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts'
+import { entering } from './network-namespace.ts'
 import { runTree, type Tree } from './run-tree.ts'
+import { bubblewrapHelp, missingForSandbox, withRemedy } from './sandbox-needs.ts'
 import { environmentPath, openSandboxFiles, type SandboxFile, scriptPath } from './sandbox-files.ts'
 import { viewArguments } from './sandbox-view.ts'
 import { showShared } from './show-shared.ts'
@@ -28,7 +29,7 @@ export function openSandbox({ hidden }: SandboxSettings): Executor {
   return {
     execute: async (given, signal) => {
       const execution = showShared(bounded(given), '/quern/shared')
-      const missing = missingForSandbox(execution.network)
+      const missing = missingForSandbox(execution)
       if (missing !== undefined) return { verdict: 'errored', reason: missing }
       if (signal.aborted) return { verdict: 'cancelled' }
       try {
@@ -54,10 +55,10 @@ async function inside({ execution, asked, signal, hidden, uid }: Inside): Promis
   const files = openSandboxFiles(execution, { uid, gid: isRoot() ? uid : process.getgid!() })
   const group = makeLimitGroup(execution.id, execution.limits)
   try {
-    const network = execution.network === 'isolated' ? isolatedNetwork() : undefined
+    const network = execution.network === 'isolated' && execution.namespace === undefined ? isolatedNetwork() : undefined
     const view = viewArguments({ execution, files, hidden })
     const ending = await runTree(sandboxTree({ execution, asked, view, files, group, network, uid }), execution, signal)
-    return withRemedy(withReason(ending, group, execution.limits))
+    return withReason(ending, group, execution.limits)
   } finally {
     for (const { descriptor } of files) closeSync(descriptor)
     group?.remove()
@@ -75,18 +76,18 @@ interface Parts {
 }
 
 /**
- * From outside in: join the control groups, wait for the network, make the sandbox, drop to the run's user, take its environment, limit, run.
+ * From outside in: join the control groups, wait for the network or join a shared one, make the sandbox, drop to the run's user, take its environment, limit, run.
  * Of an ordinary user process 1 is this shell, not bwrap, whose descriptors the run could open: what stands in its
  * complaints counts as ours. The shell has let go of them when the script starts.
  */
 function sandboxTree({ execution, asked, view, files, group, network, uid }: Parts): Tree {
-  const { id, limits } = execution
+  const { id, limits, namespace } = execution
   const shell = findProgram('sh') ?? '/bin/sh'
   const join = group === undefined ? [] : [shell, '-c', 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"', 'sh', ...group.entrances, '--']
   const bubblewrap = [findProgram('bwrap')!, ...namespaceArguments(execution), ...view, '--']
   const start = [shell, '-c', `. ${environmentPath}; ${isRoot() ? 'exec "$@" 2>&1' : 'exec 2>/dev/null; ("$@" 2>&1); exit $?'}`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
   return {
-    command: [...join, ...(network?.prefix ?? []), ...bubblewrap, ...dropping(uid), ...start],
+    command: [...join, ...(namespace === undefined ? (network?.prefix ?? []) : entering(namespace)), ...bubblewrap, ...dropping(uid), ...start],
     directory: '/',
     env: { PATH: '/usr/bin:/bin', QUERN_RUN: id },
     holders: 2,
@@ -101,8 +102,8 @@ function sandboxTree({ execution, asked, view, files, group, network, uid }: Par
  * As root there is no user namespace: in one, root inside would be root outside. The three capabilities are those that
  * setpriv needs to give up all others, and these. An ordinary user's run cannot make namespaces of its own.
  */
-function namespaceArguments({ network }: Execution): string[] {
-  const spaces = ['--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try', ...(network === 'none' ? ['--unshare-net'] : [])]
+function namespaceArguments({ network, namespace }: Execution): string[] {
+  const spaces = ['--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try', ...(network === 'none' && namespace === undefined ? ['--unshare-net'] : [])]
   const rights = isRoot() ? ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]) : []
   const user = isRoot() ? [] : ['--as-pid-1', '--unshare-user', ...(bubblewrapHelp().includes('--disable-userns') ? ['--disable-userns'] : [])]
   return [...spaces, ...user, '--hostname', 'quern', '--die-with-parent', '--new-session', '--cap-drop', 'ALL', ...rights]
@@ -133,32 +134,9 @@ function notHeld(limits: Limits, group: LimitGroup | undefined): string[] {
 }
 
 function withReason(ending: Ending, group: LimitGroup | undefined, { memory }: Limits): Ending {
+  if (ending.verdict === 'errored' && ending.reason !== undefined) return { ...ending, reason: withRemedy(ending.reason) }
   if (ending.verdict !== 'failed' || !group?.ranOutOfMemory()) return ending
   return { ...ending, reason: `it needed more than its ${Math.round(memory! / 1024 / 1024)} MiB of memory and was killed` }
-}
-
-function withRemedy(ending: Ending): Ending {
-  if (ending.verdict !== 'errored' || !/^.*bwrap: .*(namespace|uid map|Operation not permitted|No space left)/is.test(ending.reason ?? '')) return ending
-  return { ...ending, reason: `${ending.reason}; this host does not allow user ${process.getuid!()} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root` }
-}
-
-/** What keeps runs with such a network from being isolated here, with the remedy; for doctor too. */
-export function missingForSandbox(network: Network): string | undefined {
-  if (process.platform !== 'linux') return `the sandbox needs Linux, this is ${process.platform}: use the container executor`
-  if (findProgram('bwrap') === undefined) return 'bubblewrap is not installed here, and the sandbox is nothing without it: apt-get install bubblewrap'
-  const absent = ['setpriv', 'prlimit', 'bash', 'find', 'chown'].find((name) => findProgram(name) === undefined)
-  if (absent !== undefined) return `${absent} is not installed here: apt-get install util-linux bash findutils coreutils`
-  if (!['--size', '--perms'].every((option) => bubblewrapHelp().includes(option))) return 'bubblewrap is too old here: 0.7 or newer was expected, which bounds a private /tmp (--size)'
-  if (typeof network === 'object') return `the sandbox has no network named ${network.name}: runs with services need the container executor`
-  if (network === 'isolated' && isolatedNetwork() === undefined) return 'a network without this host\'s loopback needs slirp4netns, which is not installed here (pasta serves ordinary users only): apt-get install slirp4netns'
-  return undefined
-}
-
-let help: string | undefined
-
-function bubblewrapHelp(): string {
-  help ??= spawnSync(findProgram('bwrap')!, ['--help'], { encoding: 'utf8' }).stdout ?? ''
-  return help
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isSimple } from './environment-file.ts'
-import type { Executor, Limits } from './executor.ts'
+import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { type Nursling, openSpare, runInNursery } from './run-in-nursery.ts'
 import { runTree, type Tree } from './run-tree.ts'
@@ -17,12 +17,30 @@ export function openShell(treeKill: TreeKillSetting): Executor {
       const bash = findProgram('bash')
       if (bash === undefined) return { verdict: 'errored', reason: 'bash is not installed here: apt-get install bash' }
       const { limiter, notes } = limitsOf(execution.limits)
-      const { id, workspace, start = workspace, env, shared } = execution
+      const { id, workspace, start = workspace, env, shared, beside = [] } = execution
       const script = { command: [...limiter, bash, execution.script], directory: start, env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id } }
       const killer = await findKiller(id.split('/')[0]!)
-      const ending = hasNamespace(killer) && isSimple(script.env) ? await runInNursery(killer.prefix, script, execution, signal) : await runTree(alone(script, killer), execution, signal)
-      return { ...ending, ...(notes.length > 0 && { notes }) }
+      const ending = await (beside.length === 0 ? hold(script, killer, execution, signal) : holdAmongServices(script, { killer, treeKill, beside }, execution, signal))
+      const told = [...notes, ...(ending.notes ?? [])]
+      return { ...ending, ...(told.length > 0 && { notes: told }) }
     },
+  }
+}
+
+function hold(script: Nursling, killer: TreeKiller, execution: Execution, signal: AbortSignal): Promise<Ending> {
+  return hasNamespace(killer) && isSimple(script.env) ? runInNursery(killer.prefix, script, execution, signal) : runTree(alone(script, killer), execution, signal)
+}
+
+/** A run that sees other names than the host has mounts to itself, which no later run may get. */
+async function holdAmongServices(script: Nursling, { killer, treeKill, beside }: { killer: TreeKiller; treeKill: TreeKillSetting; beside: string[] }, execution: Execution, signal: AbortSignal): Promise<Ending> {
+  const { openServiceNames } = await import('./service-names.ts')
+  const names = await openServiceNames(beside, killer, treeKill).catch((error: Error) => error)
+  if (names instanceof Error) return { verdict: 'errored', reason: `telling the run the names of services: ${names.message}` }
+  try {
+    if (names.prefix === undefined) return { ...(await hold(script, killer, execution, signal)), ...(names.notes.length > 0 && { notes: names.notes }) }
+    return await runTree(alone(script, { kind: killer.kind, prefix: names.prefix }), execution, signal)
+  } finally {
+    names.close()
   }
 }
 

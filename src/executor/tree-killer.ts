@@ -8,6 +8,13 @@ export interface TreeKiller {
   note: string
   /** Stands before the command that becomes process 1 of a namespace of its own; empty for a group. */
   prefix: string[]
+  /** The same for a run that sees these files at other paths; absent where runs have no mounts of their own. */
+  prefixWith?: (mounts: FileMount[]) => string[]
+}
+
+interface FileMount {
+  from: string
+  to: string
 }
 
 export type TreeKillSetting = 'auto' | 'group'
@@ -31,27 +38,39 @@ async function firstThatWorks(tryOut: (candidate: TreeKiller) => Promise<boolean
 }
 
 function namespaceKiller(): TreeKiller | undefined {
-  const prefix = unsharePrefix([])
-  return prefix && { kind: 'namespace', note: 'each run has a PID namespace to itself, nothing of it outlives it', prefix }
+  const note = 'each run has a PID namespace to itself, nothing of it outlives it'
+  return unshareKiller({ kind: 'namespace', note }, { own: [], toMount: [], inside: [] })
 }
 
 function userNamespaceKiller(): TreeKiller | undefined {
-  const prefix = unsharePrefix(['--user', '--map-current-user'])
   const note = 'each run has a user and PID namespace to itself, nothing of it outlives it; sudo and su do not work inside (TREE_KILL=group allows them)'
-  return prefix && { kind: 'user-namespace', note, prefix }
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()]
+  // To mount takes the user of one namespace, and in another one inside it the run has its own user id again.
+  const users = { own: ['--user', '--map-current-user'], toMount: ['--user', '--map-root-user'], inside: ['--user', `--map-user=${uid}`, `--map-group=${gid}`] }
+  return unshareKiller({ kind: 'user-namespace', note }, users)
 }
 
 /** `setpriv --pdeathsig` ends unshare when the builder dies, `--kill-child` the namespace when unshare does. */
-function unsharePrefix(options: string[]): string[] | undefined {
-  const [setpriv, unshare] = [findProgram('setpriv'), findProgram('unshare')]
+function unshareKiller(told: Pick<TreeKiller, 'kind' | 'note'>, users: Record<'own' | 'toMount' | 'inside', string[]>): TreeKiller | undefined {
+  const [setpriv, unshare, mount] = ['setpriv', 'unshare', 'mount'].map(findProgram)
   if (setpriv === undefined || unshare === undefined) return undefined
-  return [setpriv, '--pdeathsig', 'KILL', unshare, ...options, '--pid', '--fork', '--kill-child', '--mount-proc']
+  const dying = [setpriv, '--pdeathsig', 'KILL']
+  const held = (user: string[]) => [unshare, ...user, '--pid', '--fork', '--kill-child', '--mount-proc']
+  const bind = `while [ "$1" != -- ]; do ${mount} --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"`
+  const mounting = (mounts: FileMount[]) => [unshare, ...users.toMount, '--mount', findProgram('sh') ?? '/bin/sh', '-c', bind, 'sh', ...mounts.flatMap(({ from, to }) => [from, to]), '--']
+  return {
+    ...told,
+    prefix: [...dying, ...held(users.own)],
+    ...(mount !== undefined && { prefixWith: (mounts: FileMount[]) => [...dying, ...mounting(mounts), ...held(users.inside)] }),
+  }
 }
 
 function bubblewrapKiller(): TreeKiller | undefined {
   const bwrap = findProgram('bwrap')
   const note = 'bubblewrap gives each run a PID namespace, nothing of it outlives it; sudo and su do not work inside (TREE_KILL=group allows them)'
-  return bwrap === undefined ? undefined : { kind: 'bubblewrap', note, prefix: [bwrap, '--dev-bind', '/', '/', '--proc', '/proc', '--unshare-pid', '--die-with-parent', '--as-pid-1', '--'] }
+  if (bwrap === undefined) return undefined
+  const prefixWith = (mounts: FileMount[]) => [bwrap, '--dev-bind', '/', '/', ...mounts.flatMap(({ from, to }) => ['--dev-bind', from, to]), '--proc', '/proc', '--unshare-pid', '--die-with-parent', '--as-pid-1', '--']
+  return { kind: 'bubblewrap', note, prefix: prefixWith([]), prefixWith }
 }
 
 function groupKiller(why: string): TreeKiller {
@@ -59,7 +78,7 @@ function groupKiller(why: string): TreeKiller {
 }
 
 /** Whether a command runs in it and its exit code comes out. */
-export function works({ prefix }: TreeKiller): Promise<boolean> {
+export function works({ prefix }: Pick<TreeKiller, 'prefix'>): Promise<boolean> {
   const [command, ...options] = [...prefix, findProgram('sh') ?? '/bin/sh', '-c', 'exit 42']
   return new Promise((resolve) => {
     const child = spawn(command!, options, { stdio: 'ignore', timeout: 10_000 })

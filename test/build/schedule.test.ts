@@ -83,6 +83,23 @@ test('where a run cannot be recorded its services are stopped all the same', asy
   expect(stopped).toBe(true)
 })
 
+test('where a run cannot be recorded nothing of the plan is left at work', async () => {
+  const ended: string[] = []
+  const start: Parameters<typeof schedule>[1] = async ({ name }) => {
+    if (name === 'torn') throw new Error('disk full')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    ended.push(name)
+    return { name, verdict: 'passed' }
+  }
+  await expect(schedule([aRun('torn'), aRun('slow'), aRun('after', 'slow'), aRun('never', 'torn')], start)).rejects.toThrow('disk full')
+  expect(ended).toEqual(['slow', 'after'])
+})
+
+test('a service that was ended by a signal says by which', async () => {
+  const results = await schedule([aService('db')], async ({ name }) => ({ name, verdict: 'failed', code: 137, signal: 'SIGKILL' }))
+  expect(results).toMatchObject([{ verdict: 'failed', reason: 'the service was ended by SIGKILL' }])
+})
+
 test('what a plan leaves out is skipped with its reason, and so is what needs it', async () => {
   const results = await schedule([{ ...aRun('deploy'), skip: 'not now' }, aRun('tell', 'deploy')], async ({ name }) => ({ name, verdict: 'passed' }))
   expect(results.map(({ verdict, reason }) => [verdict, reason])).toEqual([['skipped', 'not now'], ['skipped', 'it needs deploy, which was skipped']])

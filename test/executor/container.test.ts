@@ -118,9 +118,10 @@ if (typeof engine === 'string') {
     const network = await createNetwork(`home/net/${process.pid}`, { ...engine.settings, inwards: true }).catch((error: Error) => error)
     if (network instanceof Error) return context.skip(`skipped: services by name, because ${network.message}`)
     const controller = new AbortController()
-    const options = { ...given, network: { name: network.name } }
+    const { name } = network.reach.network as { name: string }
+    const options = { ...given, network: { name } }
     const service = runScript(executor, `node -e "require('net').createServer((c)=>c.end('served')).listen(5432)"`, { ...options, alias: 'database', signal: controller.signal, limits: { timeout: 60_000, grace: 100 } })
-    await podmanHas('ps', '--quiet', '--filter', `network=${network.name}`)
+    await podmanHas('ps', '--quiet', '--filter', `network=${name}`)
     const job = await runScript(executor, 'for i in 1 2 3 4 5 6 7 8 9 10; do cat 2>/dev/null < /dev/tcp/database/5432 && exit 0; sleep 0.3; done; cat /etc/hosts; exit 1', options)
     controller.abort()
     await service

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { findProgram } from '../../src/executor/find-program.ts'
+import { openNetworkNamespace } from '../../src/executor/network-namespace.ts'
 import { openSandbox } from '../../src/executor/sandbox.ts'
 import { bareEnvironment, makeExecution, runScript } from '../helpers/run-script.ts'
 import { startExecution } from '../helpers/start-execution.ts'
@@ -128,6 +129,32 @@ test.runIf(installed && slirp !== undefined)('a granted network leads out, but n
   const [inwards, outwards] = output.split('---\n')
   expect(inwards).not.toContain('reached')
   if (outside.length > 0) expect(outwards).toContain('reached')
+})
+
+/** What a run on a network of its build tries, beside a service that it is to reach, and another build with the same port. */
+async function onSharedNetwork(network: 'none' | 'isolated', circumstances: Parameters<typeof startExecution>[2], gateways = ['10.0.2.2', '10.0.2.3']) {
+  const loopback = await listen({ port: 0, host: '127.0.0.1' })
+  const everywhere = await listen({ port: 0, host: '0.0.0.0' })
+  const abstract = `quern-shared-${process.pid}-${loopback}`
+  await listen({ path: `\0${abstract}` })
+  const other = await openNetworkNamespace(`red-team-${process.pid}/other/1`, { inwards: true })
+  onTestFinished(other.remove)
+  const over = new AbortController()
+  const listening = (port: number, text: string) => `exec node -e "const s=require('net').createServer((c)=>c.on('error',()=>{}).end('${text}'));s.listen(${port});require('net').createServer((c)=>c.end()).listen('\\0${abstract}-${text}')"`
+  const foreign = runScript(sandbox, listening(8080, 'foreign'), { ...other.reach, signal: over.signal })
+  const inwards = ['127.0.0.1', '127.0.0.2', 'mill', ...gateways].flatMap((host): [string, number][] => [[host, loopback], [host, everywhere]])
+  const sockets = ['', '-foreign', '-own'].map((end) => `node -e "require('net').connect('\\0${abstract}${end}').on('connect',()=>{console.log('reached abstract ${end}');process.exit()}).on('error',()=>{})"\n`).join('')
+  const rights = 'grep -E "^Cap(Prm|Eff|Amb)" /proc/self/status | grep -v 0000000000000000; (ip link set lo down || ip addr add 10.9.9.9/8 dev lo) 2>/dev/null && echo changed; nsenter --net=/proc/1/ns/net true 2>/dev/null && echo entered; unshare -n true 2>/dev/null && echo unshared\n'
+  const script = `until (exec 3<>/dev/tcp/mill/8081) 2>/dev/null; do sleep 0.05; done\n${rights}${sockets}${probe([...inwards, ['127.0.0.1', 8080], ['mill', 8080], ['mill', 8081]])}echo ---\n${probe(ownAddresses().map((address): [string, number] => [address, everywhere]))}`
+  const ending = await startExecution('sandbox', makeExecution(script, { network, beside: ['mill'], limits: { timeout: 60_000, grace: 500 } }), { ...circumstances, service: makeExecution(listening(8081, 'own'), { beside: ['mill'] }) }).ended
+  over.abort()
+  await foreign
+  const [within, outside] = ending.output.split('---\n')
+  return { verdict: ending.verdict, reason: ending.reason, within, reachedOutside: outside?.includes('reached') }
+}
+
+attack.each(root ? [{}, { uid: 65_534 }] : [{}])('on a network that its build has to itself a run reaches the build\'s services, and nothing of the host or of another build (%j)', async (builder) => {
+  expect(await onSharedNetwork('none', builder)).toEqual({ verdict: 'passed', reason: undefined, within: 'reached abstract -own\nreached mill 8081\n', reachedOutside: false })
 })
 
 attack('a fork bomb stays in its run', async () => {
@@ -297,6 +324,16 @@ test.runIf(installed && root && tunnel && slirp !== undefined)('an ordinary user
   expect(ending.reason).toBe(undefined)
   expect(ending).toMatchObject({ verdict: 'passed', output: expect.stringMatching(/^2$/m) })
   expect(ending.output).not.toContain('reached')
+})
+
+const granting = [{}, ...(root && tunnel ? [{ uid: 65_534 }] : [])]
+test.runIf(installed && slirp !== undefined).each(granting)('a granted network that a build has to itself leads out, too, and nowhere else (%j)', async (builder) => {
+  expect(await onSharedNetwork('isolated', builder)).toEqual({ verdict: 'passed', reason: undefined, within: 'reached abstract -own\nreached mill 8081\n', reachedOutside: ownAddresses().length > 0 })
+})
+
+test.runIf(installed && root && tunnel && findProgram('pasta') !== undefined)('so does one of pasta, which has the host\'s own addresses', async () => {
+  const { verdict, within, reachedOutside } = await onSharedNetwork('isolated', { uid: 65_534, without: ['slirp4netns'] }, [])
+  expect({ verdict, within, reachedOutside }).toEqual({ verdict: 'passed', within: 'reached abstract -own\nreached mill 8081\n', reachedOutside: false })
 })
 
 attack('a node that lives in a home is there with npm, and nothing else of that home', async () => {

@@ -66,6 +66,53 @@ test.runIf(root)('a run that uses sudo is ended as far as an ordinary user may, 
   expect(ending).toMatchObject({ verdict: 'timed-out', treeKiller: expect.stringMatching('group'), output: 'started\n' })
 })
 
+const builders = root ? [{}, { uid: 65_534 }] : [{}]
+
+test.runIf(holdsAll).each(builders)('services are found by their names, in their own runs too, the host\'s own names stay, and the host learns nothing (%j)', async (builder) => {
+  const port = 20_000 + (process.pid % 20_000)
+  const look = 'getent hosts mill; getent hosts localhost | grep -c localhost; id -u; grep CapEff /proc/self/status'
+  const service = makeExecution(`exec node -e "require('net').createServer((c)=>c.on('error',()=>{}).end('grain\\n')).listen(${port}, 'mill')"`, { beside: ['mill', 'db'] })
+  const execution = makeExecution(`${look}; for i in {1..200}; do (read -r word < /dev/tcp/mill/${port} && echo "$word") 2>/dev/null && exit 0; sleep 0.05; done; exit 1`, { beside: ['mill', 'db'] })
+  const ending = await startExecution('shell', execution, { ...builder, service }).ended
+  expect(ending.reason).toBeUndefined()
+  expect(ending.notes).toBeUndefined()
+  const plain = await startExecution('shell', makeExecution(look), builder).ended
+  expect(ending.output).toMatch(/^127\.0\.0\.1 +mill db\n/)
+  expect(ending.output.split('\n').slice(1)).toEqual([...plain.output.split('\n').slice(0, -1), 'grain', ''])
+})
+
+test.runIf(root && holdsAll)('so they are where only bubblewrap makes namespaces', async () => {
+  const ending = await startExecution('shell', makeExecution('getent hosts mill', { beside: ['mill'] }), { uid: 65_534, without: ['unshare'] }).ended
+  expect(ending).toMatchObject({ verdict: 'passed', treeKiller: 'bubblewrap', output: expect.stringMatching(/^127\.0\.0\.1 +mill\n$/) })
+})
+
+test.runIf(root && holdsAll && existsSync('/etc/nsswitch.conf'))('so they are where another service is asked for names before the files', async () => {
+  const files = { '/etc/nsswitch.conf': 'passwd: files\nhosts: mymachines dns [!UNAVAIL=return] files\n' }
+  const ending = await startExecution('shell', makeExecution('getent hosts mill; grep hosts: /etc/nsswitch.conf', { beside: ['mill'] }), { files }).ended
+  expect(ending.output).toMatch(/^127\.0\.0\.1 +mill\nhosts: files mymachines dns /)
+})
+
+test.runIf(holdsAll).each(builders)('nothing of a run with services outlives a builder that was killed (%j)', async (builder) => {
+  const execution = makeExecution(`cp /proc/self/mountinfo mounts; ${forest}`, { beside: ['mill'] })
+  const { child, ended } = startExecution('shell', execution, builder)
+  await until(() => existsSync(join(execution.workspace, 'ready')))
+  child.kill('SIGKILL')
+  await ended.catch(() => {})
+  await expectQuiet(execution.workspace)
+  expect(readFileSync(join(execution.workspace, 'mounts'), 'utf8')).toMatch(/\/hosts\/\/deleted \/etc\/hosts /)
+})
+
+test('where a run has no mounts of its own, services are on localhost, and the remedy is told, unless the host knows their names', async () => {
+  const group = openShell('group')
+  expect((await runScript(group, 'true', { beside: ['mill', 'db'] })).notes).toEqual(['it finds the services mill, db as localhost, but not by name, since it has no mounts of its own: leave TREE_KILL="group" out of environment.sh, or put the line "127.0.0.1 mill db" into /etc/hosts'])
+  expect((await runScript(group, 'true', { beside: ['localhost'] })).notes).toBeUndefined()
+})
+
+test.runIf(root)('where nothing makes namespaces, what would do so is told', async () => {
+  const ending = await startExecution('shell', makeExecution('echo ran', { beside: ['mill'] }), { without: ['unshare', 'bwrap'] }).ended
+  expect(ending).toMatchObject({ verdict: 'passed', output: 'ran\n', notes: [expect.stringContaining('apt-get install util-linux')] })
+})
+
 test('leftovers of a home are ended, those of another home and zombies are not looked at', async () => {
   const start = (id: string) => {
     const { workspace } = makeExecution('')

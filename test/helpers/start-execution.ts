@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chownSync, chmodSync, readdirSync } from 'node:fs'
+import { chownSync, chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 import type { Ending, Execution } from '../../src/executor/executor.ts'
@@ -12,26 +12,49 @@ export interface ChildEnding extends Ending {
   treeKiller: string
 }
 
+interface Circumstances {
+  uid?: number
+  without?: string[]
+  namespaces?: boolean
+  node?: string
+  /** Files of the host with other contents. */
+  files?: Record<string, string>
+  /** Executed beside it until it has ended. */
+  service?: Execution
+}
+
 /** Starts a process that executes this by itself; as another user, or on a host without some programs, where root says so. */
-export function startExecution(executor: 'shell' | 'sandbox' | 'container', execution: Execution, { uid, without = [], namespaces = true, node = process.execPath }: { uid?: number; without?: string[]; namespaces?: boolean; node?: string } = {}): { child: ChildProcess; ended: Promise<ChildEnding> } {
+export function startExecution(executor: 'shell' | 'sandbox' | 'container', execution: Execution, { uid, without = [], namespaces = true, node = process.execPath, files = {}, service }: Circumstances = {}): { child: ChildProcess; ended: Promise<ChildEnding> } {
   const outfile = join(tempDir(), 'child.mjs')
   buildSync({ entryPoints: ['test/helpers/execute-child.ts'], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' })
-  const command = [node, outfile, JSON.stringify({ executor, execution })]
+  const command = [node, outfile, JSON.stringify({ executor, execution, service })]
   if (!namespaces) command.unshift(...forbiddingNamespaces())
   if (uid !== undefined) {
-    give(dirname(execution.workspace), uid)
+    for (const { workspace } of [execution, ...(service === undefined ? [] : [service])]) give(dirname(workspace), uid)
     chmodSync(dirname(outfile), 0o755)
     command.unshift(findProgram('setpriv')!, '--reuid', String(uid), '--regid', String(uid), '--clear-groups')
   }
-  if (without.length > 0) command.unshift(...hiding(without))
+  if (without.length > 0 || Object.keys(files).length > 0) command.unshift(...mounting([...hidden(without), ...replaced(files)]))
   const child = spawn(command[0]!, command.slice(1), { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'inherit'] })
   return { child, ended: answerOf(child) }
 }
 
-/** In a mount namespace of its own, the programs are empty files that cannot be executed. */
-function hiding(programs: string[]): string[] {
-  const mounts = programs.map(findProgram).filter((path) => path !== undefined).map((path) => `mount --bind /dev/null ${path}`)
-  return [findProgram('unshare')!, '--mount', findProgram('sh')!, '-c', `${['true', ...mounts].join(' && ')} && exec "$@"`, 'sh']
+/** In a mount namespace of its own. */
+function mounting(mounts: { from: string; to: string }[]): string[] {
+  return [findProgram('unshare')!, '--mount', findProgram('sh')!, '-c', `${['true', ...mounts.map(({ from, to }) => `mount --bind ${from} ${to}`)].join(' && ')} && exec "$@"`, 'sh']
+}
+
+/** The programs are empty files that cannot be executed. */
+function hidden(programs: string[]) {
+  return programs.map(findProgram).filter((path) => path !== undefined).map((to) => ({ from: '/dev/null', to }))
+}
+
+function replaced(files: Record<string, string>) {
+  return Object.entries(files).map(([to, text]) => {
+    const from = join(tempDir(), 'file')
+    writeFileSync(from, text)
+    return { from, to }
+  })
 }
 
 /** In a user namespace of its own, in which nobody may make another. */

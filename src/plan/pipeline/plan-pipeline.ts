@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { longestTimeout, type Plan, type PlannedRun } from '../../model/plan.ts'
 import { describeIssue } from '../../model/issue.ts'
 import { isTrusted, type Request } from '../../model/request.ts'
+import { meetingPlaces, neededServices } from '../../model/services.ts'
 import { bashScript } from '../bash-script.ts'
 import { checkRuns, type RunLimits } from '../check-plan.ts'
 import type { CloneSettings } from '../clone-url.ts'
@@ -56,13 +57,18 @@ function parseDefined(path: string, data: unknown): Defined {
   throw new PipelineError(`${path}: what its evaluation left is no list of jobs: ${v.getDotPath(issue) ?? ''}: ${describeIssue(issue)}`)
 }
 
-/** In the sandbox a service is reached through this host's loopback, which untrusted runs and those without network never see. */
+/** @throws where no job that waits for a service could reach it, since one has the network and the other has not */
 function requireReach(jobs: DefinedJob[], runs: PlannedRun[], trusted: boolean): void {
-  const alone = runs.find((run) => run.service && run.executor === 'sandbox' && (!run.network || !trusted))
+  if (!runs.some((run) => run.service)) return
+  const placeOf = meetingPlaces(runs, trusted)
+  const servicesOf = neededServices(runs)
+  const waiting = runs.filter((run) => !run.service).flatMap((run) => servicesOf(run).map((service) => ({ run, service })))
+  const reached = new Set(waiting.filter(({ run, service }) => placeOf(run) === placeOf(service)).map(({ service }) => service))
+  // What is in a container may share a socket in a directory with what is not.
+  const alone = waiting.find(({ run, service }) => !reached.has(service) && ![run.executor, service.executor].includes('container'))?.service
   if (alone === undefined) return
-  const why = `no job could reach the service "${alone.name}": ${trusted ? 'in the sandbox, services need the network' : 'in the sandbox, each run of an untrusted request is alone'}; give it and the jobs that use it an image`
-  if (!trusted) throw new PlanError(`${why}, and list it under grants: untrusted_images:`)
   const place = jobs.find((job) => job.name === alone.name)?.place
+  const why = `no job could reach the service "${alone.name}": it has ${alone.network ? 'the network and the jobs that need it have none' : 'no network and the jobs that need it have one'}; say network: false for all of them or for none`
   throw new PipelineError(place === undefined ? why : `${place}: ${why}`)
 }
 

@@ -50,10 +50,13 @@ test('the jobs of a stage need its services, which last as long as the jobs may 
 })
 
 test('a service that no job could reach is refused, with the remedy', async () => {
-  const define = (p: PipelineContext) => void p.job('db', 'x', { service: true, network: false })
-  await expect(planOf(define)).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringMatching(/^test\/plan\/.*:\d+: no job could reach the service "db": in the sandbox, services need the network; give it/) })
-  await expect(planOf((p) => p.job('db', 'x', { service: true }), { request: untrusted })).rejects.toMatchObject({ name: 'PlanError', message: expect.stringContaining('grants: untrusted_images:') })
-  expect((await planOf((p) => p.job('db', 'x', { service: true, network: false, image: 'db' }))).runs).toHaveLength(1)
+  const define = (service: boolean, job: boolean) => (p: PipelineContext) => [p.job('db', 'x', { service: true, network: service }), p.job('test', 'x', { network: job })]
+  await expect(planOf(define(false, true))).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringMatching(/^test\/plan\/.*:\d+: no job could reach the service "db": it has no network and the jobs that need it have one; say network: false/) })
+  await expect(planOf(define(true, false))).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining('it has the network and the jobs that need it have none') })
+  for (const one of [define(true, true), define(false, false)]) expect((await planOf(one)).runs).toHaveLength(2)
+  expect((await planOf(define(false, true), { request: untrusted })).runs).toHaveLength(2)
+  expect((await planOf((p) => [...define(false, true)(p), p.job('also', 'x', { network: false })])).runs).toHaveLength(3)
+  expect((await planOf((p) => p.job('db', 'x', { service: true, network: false }))).runs).toHaveLength(1)
 })
 
 test('where a job runs follows from its image and executor', async () => {
