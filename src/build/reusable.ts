@@ -5,7 +5,8 @@ import { mirrorInside } from './settle.ts'
 /*
  * Which verdicts may be taken from an earlier build of the same tree. The rule: what a run cannot see, its verdict cannot
  * depend on. A run in a sandbox or container without network, secrets, host directories, engine and services, whose
- * definition names no value of the request nor the directory that runs share, gets none of these, and is reusable. The job's own `reuse` says otherwise.
+ * definition names no value of the request nor the directory that runs share, gets none of these, and is reusable. The
+ * job's own `reuse` says otherwise; but a service is there for others, and what acts on the world acts each time.
  */
 
 /** What a run is told of its request and build, besides its tree. */
@@ -19,7 +20,7 @@ export function reusableRuns({ runs }: Plan): Set<string> {
   const known = new Map<string, boolean>()
   const isReusable = (name: string): boolean => {
     const run = byName.get(name)!
-    const answer = known.get(name) ?? (run.deploy !== true && (run.reuse ?? (isClosed(run) && run.needs.every(isReusable))))
+    const answer = known.get(name) ?? (run.deploy !== true && run.service !== true && (run.reuse ?? (isClosed(run) && run.needs.every(isReusable))))
     known.set(name, answer)
     return answer
   }
@@ -43,6 +44,6 @@ export function withoutValues(env: Record<string, string>): Record<string, strin
 
 /** Whether nothing but the tree, the definition and the toolchain can make a difference. */
 function isClosed(run: PlannedRun): boolean {
-  if (run.network || run.executor === 'shell' || run.secrets.length > 0 || run.engine === true || run.service === true || run.workspace === 'none') return false
+  if (run.network || run.executor === 'shell' || run.secrets.length > 0 || run.engine === true || run.workspace === 'none') return false
   return (run.mounts ?? []).every(({ to }) => to === mirrorInside) && ![run.script, ...Object.values(withoutValues(run.env))].some((text) => naming.test(text))
 }

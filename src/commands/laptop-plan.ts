@@ -1,4 +1,5 @@
 import type { Plan, PlannedRun } from '../model/plan.ts'
+import { neededServices } from '../model/services.ts'
 import { UserError } from './user-error.ts'
 
 /** The plan as `quern run` carries it out: without deploys, or only the job that was named; where there is no sandbox, in the shell. */
@@ -17,24 +18,15 @@ function onlyJob(plan: Plan, name: string): Plan {
   const runs = new Map(plan.runs.map((run) => [run.name, run]))
   const chosen = runs.get(name)
   if (chosen === undefined) throw new UserError(`the pipeline has no job "${name}" here: expected one of ${[...runs.keys()].map((one) => `"${one}"`).join(', ')}`)
-  const kept = new Set([chosen, ...treesOf(chosen, runs), ...plan.runs.filter((run) => run.service && precedes(run, chosen, runs))].map((run) => run.name))
-  return { ...plan, runs: plan.runs.filter((run) => kept.has(run.name)).map((run) => ({ ...run, needs: run.needs.filter((need) => kept.has(need)) })) }
+  const servicesOf = neededServices(plan.runs)
+  const kept = new Set([chosen, ...treesOf(chosen, runs), ...servicesOf(chosen)].map((run) => run.name))
+  // What it needs through jobs that are left out it needs itself now.
+  const needsOf = (run: PlannedRun) => [...new Set([...run.needs, ...servicesOf(run).map((service) => service.name)])]
+  return { ...plan, runs: plan.runs.filter((run) => kept.has(run.name)).map((run) => ({ ...run, needs: needsOf(run).filter((need) => kept.has(need)) })) }
 }
 
 /** The runs whose tree it takes over, one after the other. */
 function treesOf({ workspace }: PlannedRun, runs: Map<string, PlannedRun>): PlannedRun[] {
   const before = typeof workspace === 'object' ? runs.get(workspace.from) : undefined
   return before === undefined ? [] : [before, ...treesOf(before, runs)]
-}
-
-/** Whether the later one waits for it, directly or not. */
-function precedes(run: PlannedRun, later: PlannedRun, runs: Map<string, PlannedRun>): boolean {
-  const seen = new Set<string>()
-  const ahead = [...later.needs]
-  for (const name of ahead) {
-    if (seen.has(name)) continue
-    seen.add(name)
-    ahead.push(...(runs.get(name)?.needs ?? []))
-  }
-  return seen.has(run.name)
 }

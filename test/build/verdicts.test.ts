@@ -32,6 +32,7 @@ describe('a run is reusable', () => {
     ['that shares a directory with others', { script: 'cp x "$QUERN_SHARED"' }, false],
     ['that sees a directory of the host', { mounts: [{ from: '/srv', to: '/srv', readonly: true }] }, false],
     ['without the commit’s tree', { workspace: 'none' }, false],
+    ['that is a service, which others may need, even where its job says so', { service: true, reuse: true }, false],
     ['whose job says so', { network: true, reuse: true }, true],
     ['whose job says that it is not', { reuse: false }, false],
   ])('%s', (_, change, expected) => {
