@@ -64,7 +64,7 @@ interface Failure {
 
 /** The first <failure> or <error> of a <testcase>, as Ant, Surefire, pytest, Jest and others write it: https://github.com/testmoapp/junitxml */
 async function junitDigest(file: FileHandle): Promise<Digest | undefined> {
-  const { SaxesParser } = await import('saxes')
+  const { SaxesParser } = (await import('saxes')).default
   const parser = new SaxesParser()
   let testcase: Record<string, string> = {}
   let failure: Failure | undefined
