@@ -8,6 +8,7 @@ import { statusOf } from '../model/verdict.ts'
 import type { RunRecord } from '../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../record/console-log.ts'
 import type { Attempt } from './attempt.ts'
+import { keepFirstError } from './keep-first-error.ts'
 import type { Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
 import { sentenceOf } from './sentence-of.ts'
@@ -40,7 +41,8 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     const kept = record.openRun(run)
     const started = new Date().toISOString()
     if (told) record.say(`Run ${run.name} starts.`)
-    const { verdict, code, signal, reason, notes = [], note } = await carryOut(attempt, run, { ...surroundings, kept })
+    const { verdict, code, signal, reason, notes = [], note, hidden = [] } = await carryOut(attempt, run, { ...surroundings, kept })
+    await keepFirstError(attempt, run, { verdict, directory: kept.directory, hidden })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
     kept.setStatus(statusOf(verdict))
@@ -53,7 +55,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   }
 }
 
-async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string }> {
+async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string; hidden?: string[] }> {
   const { workshop, stop } = attempt
   const { trees, settled, shared, service, kept } = surroundings
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
@@ -69,8 +71,9 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
       return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
     const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
+    const { hidden } = disclosed
     const note = shared.noteOf(run)
-    return note === undefined ? final : { ...final, note: await maskedNote(note, disclosed.hidden) }
+    return note === undefined ? { ...final, hidden } : { ...final, hidden, note: await maskedNote(note, hidden) }
   } catch (error) {
     return errored(attempt, run, error)
   } finally {

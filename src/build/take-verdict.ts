@@ -27,7 +27,7 @@ export function sparedRuns({ runs }: Plan, { keys, reusable, verdicts, asked }: 
 export function takeVerdict({ record, workshop }: Attempt, run: PlannedRun, stored: StoredVerdict): RunResult {
   const kept = record.openRun(run)
   const source = join(workshop.records.directory(parseBuildName(stored.build)!), 'runs', directoryName(stored.run))
-  for (const name of ['artifacts', 'artifacts.json']) {
+  for (const name of ['artifacts', 'artifacts.json', 'error.json']) {
     if (existsSync(join(source, name))) cpSync(join(source, name), join(kept.directory, name), { recursive: true })
   }
   writeFileSync(join(kept.directory, 'console.log'), `quern: not executed: the same was run on the same tree in ${stored.build}, run ${stored.run}; its output is there.\n`)

@@ -5,7 +5,7 @@ import type { Mail } from '../model/mail.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
 import type { Digest } from './digest.ts'
-import type { Excerpt } from './excerpt.ts'
+import type { Excerpt } from './run-excerpt.ts'
 
 /** What a failure mail is made of. */
 export interface FailureStory {

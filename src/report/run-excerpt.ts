@@ -1,11 +1,15 @@
 import { join } from 'node:path'
-import { readExcerpt, type Excerpt } from './excerpt.ts'
-import { testResultsDigest } from './test-results.ts'
+import type { Digest } from './digest.ts'
+import { findFirstError, keptFirstError } from './first-error.ts'
+import { readTail, type Tail } from './tail.ts'
 
-/** What a report shows of a run: its log, and where that names no error itself, the first failure in the test results among its artifacts. */
+/** What a report shows of a run. */
+export interface Excerpt extends Tail {
+  digest: Digest | undefined
+}
+
+/** Reads a run's first error and at most `limit` bytes of the end of its log. */
 export async function readRunExcerpt(runDirectory: string, limit: number): Promise<Excerpt> {
-  const excerpt = await readExcerpt(join(runDirectory, 'console.log'), limit)
-  const { digest } = excerpt
-  if (digest !== undefined && !digest.guess && !digest.weak) return excerpt
-  return { ...excerpt, digest: (await testResultsDigest(join(runDirectory, 'artifacts'))) ?? digest }
+  const digest = keptFirstError(runDirectory) ?? (await findFirstError(runDirectory))
+  return { digest, ...(await readTail(join(runDirectory, 'console.log'), limit)) }
 }

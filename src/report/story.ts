@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto'
 import { buildName, type BuildResult, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
-import type { Verdict } from '../model/verdict.ts'
+import type { Status } from '../model/verdict.ts'
 import type { Digest } from './digest.ts'
+
+/** A verdict, or how far something is that has none yet. */
+export type Stage = Lowercase<Status>
+
+/** A run whose verdict may still be to come. */
+export type RunSoFar = Omit<RunResult, 'verdict'> & { verdict: Stage }
+
+/** What is known of a build while it runs: as much of its result as there is. */
+export type ResultSoFar = Omit<BuildResult, 'verdict' | 'runs' | 'ended'> & { verdict: Stage; ended?: string; runs: RunSoFar[] }
 
 /** What every form of a report is made of. */
 export interface ReportSource {
-  result: BuildResult
+  result: ResultSoFar
   /** Absent where the request could not be settled. */
   plan?: Plan | undefined
   /** The first error of runs that failed, by the run's name. */
@@ -23,14 +32,14 @@ export interface Story {
   repository: string
   ref: string
   commit: string
-  verdict: Verdict
+  verdict: Stage
   light: string
   took: string
   /** Absent where the errors tell it already. */
   reason: string | undefined
   rows: Row[]
-  /** A guess is the end of a log in which nothing calls itself an error. */
-  errors: { run: string; place: string | undefined; guess: boolean; lines: string[] }[]
+  /** Each with the index of its row. A guess is the end of a log in which nothing calls itself an error. */
+  errors: { run: string; row: number; place: string | undefined; guess: boolean; lines: string[] }[]
 }
 
 /** One run as a report shows it. */
@@ -38,16 +47,16 @@ export interface Row {
   name: string
   /** Eight hexadecimal digits that follow from build and run. */
   id: string
-  verdict: Verdict
+  verdict: Stage
   light: string
-  /** `m:ss`, empty where it never ran. */
+  /** `m:ss`, empty where it never ran, or has not ended. */
   took: string
   note: string
   /** Indexes of the rows that it needs. */
   needs: number[]
 }
 
-const lights: Record<Verdict, string> = { passed: '🟢', failed: '🔴', 'timed-out': '🔴', errored: '🟠', 'not-applied': '🟡', cancelled: '⚪', skipped: '⚪' }
+const lights: Record<Stage, string> = { queued: '⚪', running: '🔵', passed: '🟢', failed: '🔴', 'timed-out': '🔴', errored: '🟠', 'not-applied': '🟡', cancelled: '⚪', skipped: '⚪' }
 
 /** Characters of a job's note that are shown. */
 const noteWidth = 40
@@ -57,7 +66,7 @@ const shownErrors = 5
 
 /** Settles the words of a report. */
 export function storyOf({ result, plan, digests = {}, notes = {} }: ReportSource): Story {
-  const errors = result.runs.flatMap((run) => errorOf(run, digests[run.name])).slice(0, shownErrors)
+  const errors = result.runs.flatMap((run, row) => errorOf(run, row, digests[run.name])).slice(0, shownErrors)
   const index = new Map(result.runs.map(({ name }, at) => [name, at]))
   const planned = new Map((plan?.runs ?? []).map((run) => [run.name, run]))
   return {
@@ -87,14 +96,14 @@ function isTold(reason: string, errors: Story['errors']): boolean {
   return errors.some(({ lines }) => lines.join('\n').includes(reason))
 }
 
-function errorOf({ name }: RunResult, digest: Digest | undefined): Story['errors'] {
+function errorOf({ name }: RunSoFar, row: number, digest: Digest | undefined): Story['errors'] {
   if (digest === undefined) return []
   const place = digest.file === undefined ? undefined : readableLine(digest.file) + (digest.fileLine === undefined ? '' : `:${digest.fileLine}`)
-  return [{ run: readableLine(name), place, guess: digest.guess === true, lines: digest.lines }]
+  return [{ run: readableLine(name), row, place, guess: digest.guess === true, lines: digest.lines }]
 }
 
 /** Minutes and seconds between start and end. */
-function tookOf({ started, ended }: { started?: string; ended?: string }): string {
+function tookOf({ started, ended }: { started?: string | undefined; ended?: string | undefined }): string {
   if (started === undefined || ended === undefined) return ''
   const seconds = Math.max(0, Math.round((Date.parse(ended) - Date.parse(started)) / 1000))
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`

@@ -80,6 +80,24 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     }
   })
 
+  test('whose test results name a secret is told of without it, in the record as in the mail', async () => {
+    const smtp = await smtpListener()
+    const server = await aServer({ settings: { SMTP_URL: smtp.url } })
+    const value = 'not-a-real-key-4712'
+    server.write({
+      'secrets.yml': `- DEPLOY_KEY:${value}\n`,
+      'job-defs/deploy.yml': `secrets: [DEPLOY_KEY]\nnotify: [{type: email, users: [team@example.org]}]\nartifacts: ["*.xml"]\nscript: |
+  echo "<testsuite><testcase name='login'><failure message='no entry with $DEPLOY_KEY'>$DEPLOY_KEY</failure></testcase></testsuite>" > results.xml
+  seq 100
+  exit 4\n`,
+    })
+    await server.quern('start', 'deploy')
+    await server.build()
+    expect(smtp.taken).toMatchObject([{ text: expect.stringContaining('no entry with ***') }])
+    expect(smtp.taken[0]!.text).not.toContain(value)
+    expect(JSON.parse(server.read('builds/deploy/1/runs/deploy/error.json'))).toMatchObject({ tool: 'JUnit', text: 'login', lines: ['login', 'no entry with ***'] })
+  })
+
   test('named by a hook builds pushes at their exact commit with submodules; a commit that a forced push removed is errored with that reason', async () => {
     const library = gitRepo()
     library.commit({ 'mill.txt': 'grist\n' })
