@@ -17,7 +17,7 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export TLS_CERT="/etc/ssl/certs/ci.example.org.pem"
 # 0 leaves starting the builder to cron alone.
 # export BUILD_ON_PUSH="1"
-# The address under which people reach the receiver: checks and replies link to it.
+# The address under which people reach the receiver. With it everybody who does can read builds and logs: docs/pages.md
 # export PUBLIC_URL="https://ci.example.org"
 
 # --- Builder ---

@@ -4,6 +4,7 @@ import { installation } from '../config/home.ts'
 import { makeDirectory } from '../disk/write.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import { openLog, type Logger } from '../log/open-log.ts'
+import { openPages, type Pages } from '../pages/open-pages.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
 import { webhookApp } from '../webhook/app.ts'
 import { builderStarter } from '../webhook/builder-starter.ts'
@@ -16,7 +17,7 @@ import { UserError } from './user-error.ts'
 
 export function define(command: Command): void {
   command
-    .addHelpText('after', '\nListens until it gets SIGTERM or SIGINT; start-webhook.sh and stop-webhook.sh do both for you.\nHOST, PORT, URL_PREFIX, TLS_KEY, TLS_CERT, SECRET and BUILD_ON_PUSH in environment.sh change what it does.')
+    .addHelpText('after', '\nListens until it gets SIGTERM or SIGINT; start-webhook.sh and stop-webhook.sh do both for you.\nHOST, PORT, URL_PREFIX, TLS_KEY, TLS_CERT, SECRET, BUILD_ON_PUSH and PUBLIC_URL in environment.sh change what it does.')
     .action(async () => serve(await openConfig()))
 }
 
@@ -28,7 +29,7 @@ async function serve(config: QuernConfig): Promise<void> {
   const log = openReceiverLog(requireHome(home))
   const ledger = openLedger(join(home, 'ledger'), log)
   const queue = openDirectoryQueue(home, { ledger, log })
-  const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {} })
+  const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {}, elsewhere: pagesOf(config, log) })
   const receiver = await listen(app, address)
   for (const { id } of hooks) printLine(`Listening on ${receiver.url}${settings.URL_PREFIX}/${id}`)
   log.info({ url: receiver.url, hooks: hooks.map(({ id }) => id) }, 'the receiver listens')
@@ -48,6 +49,11 @@ function openReceiverLog(home: string): Logger {
 function addressOf({ settings: { HOST, PORT, TLS_KEY, TLS_CERT } }: QuernConfig): ReceiverAddress {
   if ((TLS_KEY === undefined) !== (TLS_CERT === undefined)) throw new UserError('environment.sh sets only one of TLS_KEY and TLS_CERT: set both (paths of PEM files), or neither')
   return { host: HOST, port: PORT, tls: TLS_KEY === undefined ? undefined : { key: TLS_KEY, cert: TLS_CERT! } }
+}
+
+/** Pages are for those who have a public address to find them by. */
+function pagesOf({ home, settings: { PUBLIC_URL: publicUrl, CI_NAME: ciName } }: QuernConfig, log: Logger): Pages | undefined {
+  return publicUrl === undefined ? undefined : openPages({ home, publicUrl, ciName, log })
 }
 
 /** The launcher reads environment.sh again, so that a changed setting holds from the next build on. */

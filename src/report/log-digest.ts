@@ -1,12 +1,11 @@
-import { open } from 'node:fs/promises'
-import { isCode } from '../disk/read.ts'
+import { openRegular } from '../disk/open-regular.ts'
 import { openDigest, type Digest } from './digest.ts'
 
 const chunkSize = 256 * 1024
 
 /** Finds the first error of a log, which is read once, in constant memory. Undefined where there is no log, or no line in it. */
 export async function logDigest(path: string): Promise<Digest | undefined> {
-  const file = await open(path, 'r').catch(unlessMissing)
+  const file = await openRegular(path)
   if (file === undefined) return undefined
   try {
     const digest = openDigest()
@@ -19,8 +18,4 @@ export async function logDigest(path: string): Promise<Digest | undefined> {
   } finally {
     await file.close()
   }
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!isCode(error, 'ENOENT')) throw error
 }

@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises'
-import { isCode } from '../disk/read.ts'
+import { openRegular } from '../disk/open-regular.ts'
 import { readable } from '../model/readable.ts'
 import { decode } from './encoding.ts'
 
@@ -15,7 +14,7 @@ export interface Tail {
 
 /** Reads the end of a log, at most `limit` bytes. A log that is not there is empty. */
 export async function readTail(path: string, limit: number): Promise<Tail> {
-  const file = await open(path, 'r').catch(unlessMissing)
+  const file = await openRegular(path)
   if (file === undefined) return { bytes: 0, tail: '', leftOut: 0 }
   try {
     const { size: bytes } = await file.stat()
@@ -39,8 +38,4 @@ function firstWhole(bytes: Buffer): number {
   let start = 0
   while (start < 3 && (bytes[start]! & 0xc0) === 0x80) start++
   return start
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!isCode(error, 'ENOENT')) throw error
 }

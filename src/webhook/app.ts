@@ -21,6 +21,8 @@ export interface WebhookRooms {
   log: Logger
   /** Called whenever a new entry is durable, before it is answered. */
   afterQueued: () => void
+  /** Answers what is for no hook; undefined where it has no answer either. */
+  elsewhere?: ((request: Request, bindings: HttpBindings) => Promise<Response> | undefined) | undefined
   bounds?: BodyBounds
 }
 
@@ -55,7 +57,7 @@ export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: Web
   })
   app.all(`${prefix}/:hook`, (c) => methodNotAllowed(c, 'POST'))
   app.all('/healthz', (c) => methodNotAllowed(c, 'GET'))
-  app.notFound((c) => answerAndNote(c, { status: 404, result: 'refused', reason: 'there is nothing here' }))
+  app.notFound((c) => rooms.elsewhere?.(c.req.raw, c.env) ?? answerAndNote(c, { status: 404, result: 'refused', reason: 'there is nothing here' }))
   return app
 
   async function receive(c: Context<Env, `${string}/:hook`>, event: Partial<Decision>): Promise<Answer> {

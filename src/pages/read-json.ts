@@ -1,0 +1,22 @@
+import { openRegular } from '../disk/open-regular.ts'
+
+/** What a JSON file of a record holds; undefined where it is missing, larger than `most` bytes, or being written just now. */
+export async function readJson(path: string, most: number): Promise<unknown> {
+  const file = await openRegular(path)
+  if (file === undefined) return undefined
+  try {
+    const { size } = await file.stat()
+    return size > most ? undefined : parse(await file.readFile('utf8'))
+  } finally {
+    await file.close()
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
