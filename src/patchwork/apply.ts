@@ -161,8 +161,10 @@ async function describe(mirror: Mirror, base: string, commits: Commit[]): Promis
   })
 }
 
-/** The refs keep the commits from being pruned until the series is forgotten. */
+/** The refs keep the commits from being pruned until no record of the series is left. */
 async function keep(mirror: Mirror, series: Series, patches: AppliedPatch[]): Promise<void> {
+  // Nobody else writes these refs: a lock that is there was left by a git that was killed.
+  for (const { n } of patches) rmSync(join(mirror.directory, `${seriesRef(series, n)}.lock`), { force: true })
   const input = patches.map(({ n, commit }) => `update ${seriesRef(series, n)} ${commit}\n`).join('')
   if (input !== '') await mirror.git(['update-ref', '--stdin'], { doing: `keeping the commits of series ${series.id}`, input })
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { openMirrors } from '../../src/git/mirrors.ts'
@@ -259,4 +259,15 @@ test('the trees are removed', async () => {
   await apply(ids.series['noapply']!, { directory })
 
   expect(existsSync(directory)).toBe(false)
+})
+
+test('a git that was killed while it kept the commits of a series does not stand in the way', async () => {
+  const { apply, mirror, fake } = await bench()
+  const ref = seriesRef({ server: fake.url, id: ids.series['single']! }, 1)
+  mkdirSync(dirname(join(mirror.directory, ref)), { recursive: true })
+  writeFileSync(join(mirror.directory, `${ref}.lock`), '')
+
+  const { patches } = await apply(ids.series['single']!)
+
+  expect(await mirror.resolve(ref)).toBe(patches[0]!.commit)
 })
