@@ -3,10 +3,11 @@ import type { Request } from '../model/request.ts'
 
 /**
  * The request that builds another commit for blame's sake: in the same lane and by the same pipeline, only these runs and
- * what they need. It has an id of its own, so that it is one entry however often it is asked for.
+ * what they need. It has an id of its own, so that it is one entry however often it is asked for. Of a mailed series it keeps
+ * what a patch's commit can be made from again.
  */
 export function blameRequest(request: Request, { build, pipeline, commit, runs }: { build: BuildId; pipeline: string; commit: string; runs: string[] }): Request {
-  const { before: _before, series: _series, message: _message, author_name: _an, author_email: _ae, pusher_name: _pn, pusher_email: _pe, retry_of: _retry, fresh: _fresh, ...kept } = request
+  const { before: _before, message: _message, author_name: _an, author_email: _ae, pusher_name: _pn, pusher_email: _pe, retry_of: _retry, fresh: _fresh, ...kept } = request
   return {
     ...kept,
     pipeline,
@@ -17,7 +18,7 @@ export function blameRequest(request: Request, { build, pipeline, commit, runs }
     hook: 'blame',
     delivery: `${buildName(build)} ${commit}`,
     received: new Date().toISOString(),
-    blame: { for: buildName(build), runs },
+    blame: { for: buildName(build), runs, ...(request.series !== undefined && { tip: request.commit_id }) },
   }
 }
 

@@ -4,12 +4,12 @@ import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
 import { isComparable } from './comparable.ts'
 import type { Answer, Hold } from './hold.ts'
-import { classOf } from './question.ts'
+import { classOf, comparedWith } from './question.ts'
 import { isRed } from './second-try.ts'
 import type { Origin } from './origin.ts'
 
-/** Hours until the wait for a parent's verdict ends. */
-const patience = 24
+/** Seconds until the wait for a parent's verdict ends. */
+const patience = 24 * 3600
 
 /** A build that ended, before its failures have their classes. */
 export interface Ended {
@@ -20,8 +20,9 @@ export interface Ended {
   runs: RunResult[]
 }
 
-/** Whether the failures of this build get classes. Script chunks mail at once, as does what is about no commit. */
+/** Whether the failures of this build get classes. Script chunks mail at once, as does what is about no commit; patches are always compared. */
 export function isCompared({ plan, origin, request }: Pick<Ended, 'plan' | 'origin' | 'request'>): boolean {
+  if (plan?.series !== undefined) return true
   return plan !== undefined && plan.pipeline !== 'chunks' && origin !== undefined && request.blame === undefined
 }
 
@@ -41,15 +42,21 @@ export async function openHold({ build, request, plan, origin, runs }: Ended): P
   const open = runs.filter((run) => isRed(run) && run.blame === undefined && run.repeats === undefined).map(({ name }) => name)
   const history = open.length === 0 ? undefined : await origin?.history()
   if (history === undefined || plan === undefined) return undefined
-  return { ...build, request, plan, due: Math.floor(Date.now() / 1000) + patience * 3600, ...history, runs: open, answers: {} }
+  return { ...build, request, plan, due: endOfWait(), ...history, runs: open, answers: {} }
 }
 
-/** The runs of a build with all their classes. Repetitions have that of what they repeat. */
+/** The second since 1970 when the wait ends of a hold that begins now. */
+export function endOfWait(): number {
+  return Math.floor(Date.now() / 1000) + patience
+}
+
+/** The runs of a build with all that a hold tells of them. Repetitions have the class of what they repeat. */
 export function withClasses(runs: RunResult[], hold: Hold | undefined): RunResult[] {
   const classed = runs.map((run): RunResult => (!isRed(run) || run.blame !== undefined || run.repeats !== undefined ? run : { ...run, blame: hold === undefined ? { class: 'new', reason: 'the commit has no parent' } : classOf(hold, run.name) }))
   return classed.map((run) => {
+    const compared = hold && comparedWith(hold, run.name)
     const original = run.repeats === undefined || run.verdict === 'passed' ? undefined : classed.find(({ name }) => name === run.repeats)
-    return original?.blame === undefined ? run : { ...run, blame: original.blame }
+    return { ...run, ...(compared && { compared }), ...(original?.blame && { blame: original.blame }) }
   })
 }
 
@@ -72,8 +79,9 @@ function answerFrom(name: string, result: BuildResult): Answer {
   const all = result.runs.filter((run) => run.name === name || run.repeats === name)
   const run = all.find((one) => one.verdict === 'passed') ?? all[0]
   if (run === undefined) return result.verdict === 'errored' || result.verdict === 'cancelled' ? { verdict: 'unknown', build, reason: result.reason ?? result.verdict } : { verdict: result.verdict === 'failed' ? 'skipped' : 'absent', build }
-  if (run.verdict === 'passed') return { verdict: 'green', build: run.reused ?? build }
-  if (isRed(run)) return { verdict: 'red', build: run.reused ?? build }
+  const seen = { build: run.reused ?? build, run: run.reused_run ?? run.name }
+  if (run.verdict === 'passed') return { verdict: 'green', ...seen }
+  if (isRed(run)) return { verdict: 'red', ...seen }
   if (run.verdict === 'skipped' && !['errored', 'cancelled'].includes(result.verdict)) return { verdict: 'skipped', build }
   return { verdict: 'unknown', build, reason: run.reason ?? result.reason ?? run.verdict }
 }

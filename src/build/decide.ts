@@ -3,24 +3,23 @@ import type { Verdict } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import type { BuildRecord } from '../record/build-record.ts'
-import { endHold, keepHold, type Hold } from './hold.ts'
+import { endHold, keepHold, openRuns, type Hold } from './hold.ts'
 import { blameSentences, followUp, tellBlame } from './pursue.ts'
 import { sentenceOf } from './sentence-of.ts'
 import type { Finished, Workshop } from './workshop.ts'
 
 /**
- * Reports first, or the hold of reports that must wait; then the terminal status, which is the commit point: what it
- * promises is on disk by then. A build that is made for another one's sake is reported to nobody.
+ * Reports first, or the hold of reports that must wait, and what can be told all the same; then the terminal status, which is
+ * the commit point: what it promises is on disk by then. A build that is made for another one's sake is reported to nobody.
  */
 export async function decide(workshop: Workshop, record: BuildRecord, finished: Finished, hold?: Hold): Promise<void> {
   const { result, request } = finished
   record.say(storyOf(result))
   if (hold !== undefined) keepHold(workshop.home, hold)
-  else {
-    if (result.attempt > 1) endHold(workshop.home, result)
-    for (const sentence of blameSentences(result)) record.say(sentence)
-    for (const report of request.blame === undefined ? await workshop.reportsOn(finished) : []) await workshop.outbox.write(record.directory, report)
-  }
+  else if (result.attempt > 1) endHold(workshop.home, result)
+  if (hold === undefined) for (const sentence of blameSentences(result)) record.say(sentence)
+  const told = hold === undefined ? finished : { ...finished, open: openRuns(hold) }
+  for (const report of request.blame === undefined ? await workshop.reportsOn(told) : []) await workshop.outbox.write(record.directory, report)
   await record.decide(result)
   addToIndex(workshop.home, result)
   const { hook, delivery, repository, ref, commit_id } = request

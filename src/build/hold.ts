@@ -18,8 +18,9 @@ import type { Request } from '../model/request.ts'
 /** How a commit did in one run. `skipped`: it did not get so far; `absent`: it has no such run; `unknown`: we could not build it. */
 export interface Answer {
   verdict: 'green' | 'red' | 'skipped' | 'absent' | 'unknown'
-  /** Where it was seen, `<pipeline>/<number>`. */
+  /** Where it was seen, `<pipeline>/<number>`, and the run's name there. */
   build?: string
+  run?: string
   reason?: string
 }
 
@@ -35,10 +36,17 @@ export interface Hold extends BuildId {
   commits: string[]
   /** The failed runs. */
   runs: string[]
+  /** Of a mailed series: the runs that passed with compiler warnings, of which those on the parent tell which are new. */
+  warned?: string[]
   /** By commit and run. */
   answers: Record<string, Record<string, Answer>>
   /** The entry that builds a commit for this one. */
   awaits?: { entry: string; commit: string }
+}
+
+/** The runs of which something is still to be found out. */
+export function openRuns({ runs, warned = [] }: Hold): string[] {
+  return [...runs, ...warned]
 }
 
 /** Once it returns, the hold survives a power cut. */

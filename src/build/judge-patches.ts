@@ -1,58 +1,40 @@
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 import type { RunResult } from '../model/build.ts'
-import { directoryName } from '../model/names.ts'
 import type { Plan, PlannedRun, PlannedSeries } from '../model/plan.ts'
-import { newWarnings } from '../patchwork/new-warnings.ts'
-import { jobContext, type PatchworkCheck } from '../publish/patchwork-check.ts'
-import { readRunExcerpt } from '../report/run-excerpt.ts'
-import { parentOf } from './blame-series.ts'
-import { warningsOf } from './run-warnings.ts'
-import { isRed } from './second-try.ts'
+import { jobContext } from '../publish/patchwork-check.ts'
+import { judgeRun, patchAt, type Judgement } from './judge-run.ts'
 import type { Finished } from './workshop.ts'
-
-/** What is told of one job on one patch. */
-export interface Judgement {
-  /** The patch's id on the server. */
-  patch: number
-  /** The job as checks name it. */
-  context: string
-  /** The run that speaks for it; none where none was planned. */
-  run?: string | undefined
-  state: Exclude<PatchworkCheck['state'], 'pending'>
-  /** What happened, on one line. */
-  line: string
-  /** The first error with the lines around it. */
-  excerpt?: string
-  /** Whether the patch's author is to hear of it. */
-  blamed: boolean
-}
 
 /** From mildest to gravest. */
 const states = ['success', 'warning', 'fail'] as const
 
-/** Judges each job on each patch of a finished build: the gravest of its runs speaks for it. None where the build was never planned. */
+/**
+ * Judges each job on each patch of a finished build: the gravest of its runs speaks for it. Nothing is said yet of jobs
+ * of which a run is open, and of none where the build was never planned.
+ */
 export async function judgePatches(finished: Finished, home: string): Promise<Judgement[]> {
   const plan = finished.plan ?? earlierPlan(finished.directory)
   const { series } = plan ?? {}
   if (plan === undefined || series === undefined) return []
+  const open = new Set(plan.runs.filter(({ name }) => finished.open?.includes(name)).map((run) => placeOf(plan, run)))
+  const told = plan.runs.filter((run) => patchAt(plan, run) !== undefined && isTold(run) && !open.has(placeOf(plan, run)))
   const judged = new Map<string, Judgement>()
-  for (const run of plan.runs) {
-    const judgement = await judge(run, { plan, finished, home })
-    if (judgement === undefined) continue
-    const key = `${judgement.patch} ${judgement.context}`
-    const known = judged.get(key)
-    if (known === undefined || states.indexOf(judgement.state) > states.indexOf(known.state)) judged.set(key, { ...judgement, blamed: judgement.blamed || known?.blamed === true })
+  for (const run of told) {
+    for (const judgement of await judgeRun(run, { plan: { ...plan, series }, finished, home })) {
+      const key = `${judgement.patch} ${judgement.context}`
+      judged.set(key, graver(judgement, judged.get(key)))
+    }
   }
   return [...judged.values(), ...untested(plan, series, finished.result.runs)]
 }
 
-/** The contexts on each patch of which a judgement will be told, with a run that speaks for each. */
-export function contextsOf({ runs, series }: Plan): Pick<Judgement, 'patch' | 'context' | 'run'>[] {
+/** The contexts on each patch of which a judgement will be told, with a run that speaks for each. A pipeline file with a mistake is judged already. */
+export function contextsOf(plan: Plan): Pick<Judgement, 'patch' | 'context' | 'run'>[] {
   const contexts = new Map<string, Pick<Judgement, 'patch' | 'context' | 'run'>>()
-  for (const run of runs) {
-    const patch = series?.patches.find(({ n }) => n === run.patch?.n)
-    if (patch === undefined || !isTold(run)) continue
+  for (const run of plan.runs) {
+    const patch = patchAt(plan, run)
+    if (patch === undefined || !isTold(run) || run.mistake !== undefined) continue
     const context = jobContext(run.job)
     contexts.set(`${patch.id} ${context}`, { patch: patch.id, context, run: run.name })
   }
@@ -70,54 +52,20 @@ function isTold({ service, skip }: PlannedRun): boolean {
   return !service && skip === undefined
 }
 
-interface Surroundings {
-  plan: Plan
-  finished: Finished
-  home: string
+/** Where a run's check stands. */
+function placeOf(plan: Plan, run: PlannedRun): string {
+  return `${patchAt(plan, run)?.id} ${jobContext(run.job)}`
 }
 
-async function judge(run: PlannedRun, around: Surroundings): Promise<Judgement | undefined> {
-  const { plan, finished } = around
-  const patch = plan.series!.patches.find(({ n }) => n === run.patch?.n)
-  if (patch === undefined || !isTold(run)) return undefined
-  const result: RunResult = finished.result.runs.find(({ name }) => name === run.name) ?? { name: run.name, verdict: finished.result.verdict, reason: finished.result.reason ?? 'it was not run' }
-  const told = { patch: patch.id, context: jobContext(run.job), run: run.name, blamed: isRed(result) && (result.blame === undefined || result.blame.class === 'new') }
-  if (result.verdict === 'passed') return { ...told, ...(await judgePassed(run, result, around)) }
-  if (isRed(result)) return { ...told, ...(await judgeFailed(result, finished)) }
-  if (result.verdict === 'skipped') return { ...told, state: 'warning', line: `not run: ${result.reason ?? 'it was skipped'}` }
-  const what = result.verdict === 'cancelled' ? 'cancelled' : 'not tested, by a fault of this server'
-  return { ...told, state: 'warning', line: result.reason === undefined ? what : `${what}: ${result.reason}` }
-}
-
-async function judgePassed(run: PlannedRun, result: RunResult, { plan, finished, home }: Surroundings): Promise<Pick<Judgement, 'state' | 'line' | 'excerpt'>> {
-  const now = await warningsOf(home, finished.result, result)
-  const parent = now.size === 0 ? undefined : parentOf(plan, run, finished.result.runs)
-  if (parent === undefined || parent.verdict === 'skipped' || parent.verdict === 'cancelled' || parent.verdict === 'errored') return { state: 'success', line: 'passed' }
-  const before = await warningsOf(home, finished.result, parent)
-  const added = newWarnings(before, now)
-  if (added.length === 0) return { state: 'success', line: 'passed' }
-  const lines = added.slice(0, 20).map(({ file, text }) => `${file}: ${text}`)
-  return { state: 'warning', line: `new warning${added.length === 1 ? '' : `s (${added.length})`}: ${lines[0]}`, ...(lines.length > 1 && { excerpt: lines.join('\n') }) }
-}
-
-async function judgeFailed({ name, verdict, code, reason, blame }: RunResult, { directory }: Finished): Promise<Pick<Judgement, 'state' | 'line' | 'excerpt'>> {
-  const { digest } = await readRunExcerpt(join(directory, 'runs', directoryName(name)), 0)
-  const what = reason ?? digest?.text.trim() ?? (verdict === 'timed-out' ? 'timed out' : `failed with exit code ${code}`)
-  const told = { line: what, ...(digest !== undefined && { excerpt: digest.lines.join('\n') }) }
-  if (blame === undefined || blame.class === 'new') return { state: 'fail', ...told }
-  return { state: 'warning', ...told, line: `${prefixes[blame.class]}: ${what}` }
-}
-
-const prefixes = {
-  parent: 'fails before this patch, too',
-  flaky: 'failed, then passed on the same tree',
-  infra: 'failed, and could not be compared with what was before this patch',
-  'not-applied': 'does not apply',
+function graver(one: Judgement, other: Judgement | undefined): Judgement {
+  if (other === undefined) return one
+  const gravest = states.indexOf(one.state) > states.indexOf(other.state) ? one : other
+  return { ...gravest, blamed: one.blamed || other.blamed }
 }
 
 /** What no run speaks for: the patch that does not apply, and those that change nothing. */
 function untested(plan: Plan, { patches, failed }: PlannedSeries, runs: RunResult[]): Judgement[] {
-  const contexts = [...new Set([...plan.runs, ...plan.series!.base_runs].filter(isTold).map(({ job }) => jobContext(job)))]
+  const contexts = [...new Set(plan.runs.filter((run) => isTold(run) && run.mistake === undefined).map(({ job }) => jobContext(job)))]
   const all = contexts.length > 0 ? contexts : ['apply']
   const empty = patches.flatMap(({ id, empty: line }) => (line === undefined ? [] : all.map((context) => ({ patch: id, context, state: 'warning' as const, line: `nothing to build: ${line}`, blamed: false }))))
   if (failed === undefined) return empty

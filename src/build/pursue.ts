@@ -1,22 +1,17 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildName, type BuildId, type BuildResult, type RunResult } from '../model/build.ts'
-import { isTrusted } from '../model/request.ts'
+import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
 import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import { amendResult } from '../record/build-record.ts'
+import { ask } from './ask.ts'
 import { answersOf, blameOf, withClasses } from './blame.ts'
-import { blameRequest, explains } from './blame-request.ts'
-import { withNeeds } from './comparable.ts'
+import { explains } from './blame-request.ts'
 import { endHold, heldBuilds, holdOf, keepHold, type Answer, type Hold } from './hold.ts'
-import { nextQuestion, suspectsOf, type Question } from './question.ts'
-import { reusableRuns, withoutRequestValues } from './reusable.ts'
-import { verdictKeys } from './verdict-key.ts'
-import type { Settled, Workshop } from './workshop.ts'
-
-/** Milliseconds that settling another commit may take. */
-const longest = 10 * 60 * 1000
+import { lookUp, withAuthors } from './look-up.ts'
+import { nextQuestion } from './question.ts'
+import type { Workshop } from './workshop.ts'
 
 /**
  * What follows from a decided build for blame: what it tells of another one's failure, or the next question about its own.
@@ -24,8 +19,19 @@ const longest = 10 * 60 * 1000
  */
 export async function followUp(workshop: Workshop, claim: Claim, result: BuildResult): Promise<number> {
   const explained = explains(claim.request)
-  if (explained !== undefined) addAnswers(workshop, explained, claim.request.commit_id, answersOf(claim, result))
-  return settleHold(workshop, explained ?? claim.build)
+  if (explained === undefined) return settleHold(workshop, claim.build)
+  const answers = answersOf(claim, result)
+  let reports = 0
+  for (const build of [explained, ...othersThatAwait(workshop, claim, explained)]) {
+    addAnswers(workshop, build, claim.request.commit_id, answers)
+    reports += await settleHold(workshop, build)
+  }
+  return reports
+}
+
+/** Builds besides that for which an entry was made, whose questions it answers, too. */
+function othersThatAwait({ home }: Workshop, { entry }: Claim, explained: BuildId): BuildId[] {
+  return heldBuilds(home).filter((build) => holdOf(home, build)?.awaits?.entry === entry && buildName(build) !== buildName(explained))
 }
 
 /** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over. */
@@ -38,30 +44,6 @@ export async function lookAtHolds(workshop: Workshop): Promise<void> {
     if (hold?.awaits !== undefined && !entries.has(hold.awaits.entry)) giveUp(workshop, hold, hold.awaits)
     await settleHold(workshop, build)
   }
-}
-
-/** Answers what it can of a hold's questions by stored verdicts, and returns the first one for which a commit must be built. */
-export async function lookUp(workshop: Workshop, hold: Hold): Promise<Question | undefined> {
-  for (let question = nextQuestion(hold); question !== undefined; question = nextQuestion(hold)) {
-    const known = await storedAnswers(workshop, hold, question)
-    hold.answers[question.commit] = { ...hold.answers[question.commit], ...known }
-    const open = question.runs.filter((run) => known[run] === undefined)
-    if (open.length > 0) return { commit: question.commit, runs: open }
-  }
-  return undefined
-}
-
-/** Names the authors of first bad commits other than the tested one. Of commits that cannot be told apart, only where all are one person's. */
-export async function withAuthors(workshop: Workshop, hold: Hold | undefined, runs: RunResult[]): Promise<RunResult[]> {
-  if (hold === undefined) return runs
-  return Promise.all(runs.map(async (run) => {
-    const { blame } = run
-    if (blame?.commit === undefined) return run
-    const authors = await Promise.all(suspectsOf(hold, run.repeats ?? run.name).map((commit) => authorOf(workshop, hold, commit)))
-    const [author] = authors
-    const isOne = author !== undefined && authors.every((other) => other?.author_email === author.author_email)
-    return { ...run, blame: { ...blame, ...(isOne && author) } }
-  }))
 }
 
 /** What the record tells of whose the failures are, a sentence each. */
@@ -84,7 +66,10 @@ async function settleHold(workshop: Workshop, build: BuildId): Promise<number> {
   if (hold === undefined || result === undefined) return 0
   if (result.blame === undefined) {
     const question = Date.now() / 1000 >= hold.due ? undefined : await lookUp(workshop, hold)
-    if (question !== undefined) return ask(workshop, hold, question)
+    if (question !== undefined) {
+      await ask(workshop, hold, question)
+      return 0
+    }
     await tell(workshop, hold, result)
   }
   const reports = await workshop.outbox.handOver(workshop.records.directory(build))
@@ -107,17 +92,6 @@ async function tell(workshop: Workshop, hold: Hold, decided: BuildResult): Promi
   workshop.log.info({ build: buildName(result), blame }, 'its failures have their classes')
 }
 
-async function ask(workshop: Workshop, hold: Hold, { commit, runs }: Question): Promise<number> {
-  if (hold.awaits?.commit !== commit) {
-    const request = blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs })
-    const { entry, duplicate } = await workshop.queue.enqueue(request, { low: true })
-    keepHold(workshop.home, { ...hold, awaits: { entry, commit } })
-    const { hook, delivery, repository, ref } = request
-    if (!duplicate) workshop.ledger.decide({ hook, delivery, repository, ref, commit_id: commit, entry, decision: 'queued', reason: `to tell whose the failure of ${buildName(hold)} is` })
-  }
-  return 0
-}
-
 function addAnswers({ home }: Workshop, build: BuildId, commit: string, answers: Record<string, Answer>): void {
   const hold = holdOf(home, build)
   if (hold === undefined) return
@@ -131,38 +105,4 @@ function giveUp(workshop: Workshop, hold: Hold, { entry, commit }: { entry: stri
   if (question?.commit !== commit) return
   const unknown: Answer = { verdict: 'unknown', reason: `its entry ${entry} is not in the queue any more` }
   addAnswers(workshop, hold, commit, Object.fromEntries(question.runs.map((run) => [run, unknown])))
-}
-
-async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs }: Question): Promise<Record<string, Answer>> {
-  // Settling another commit takes time; where its verdicts cannot be there, it is left to the build.
-  if (hold.request.fresh || !runs.some((run) => reusableRuns(hold.plan).has(run))) return {}
-  const settled = await settleAt(workshop, hold, commit, runs)
-  if (settled?.origin === undefined) return {}
-  const plan = withoutRequestValues(settled.plan)
-  const asked = { ...plan, runs: withNeeds(plan, runs) }
-  const reusable = reusableRuns(asked)
-  const keys = await verdictKeys(asked, { ...workshop, tree: settled.origin.tree, trusted: isTrusted(settled.request) })
-  const answers = runs.flatMap((run) => {
-    const key = reusable.has(run) ? keys.get(run) : undefined
-    const stored = key === undefined ? undefined : workshop.verdicts.find(key, 'parent')
-    return stored === undefined ? [] : [[run, { verdict: stored.verdict === 'passed' ? 'green' : 'red', build: stored.build }] as [string, Answer]]
-  })
-  return Object.fromEntries(answers)
-}
-
-/** Undefined where it cannot be settled; building it will tell why. */
-async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: string[]): Promise<Pick<Settled, 'plan' | 'request' | 'origin'> | undefined> {
-  try {
-    const settled = await workshop.settle(blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs }), AbortSignal.timeout(longest))
-    return 'plan' in settled ? settled : undefined
-  } catch (error) {
-    workshop.log.warn({ err: error, build: buildName(hold), commit }, 'settling another commit for blame failed')
-    return undefined
-  }
-}
-
-async function authorOf(workshop: Workshop, hold: Hold, commit: string): Promise<{ author_name: string; author_email: string } | undefined> {
-  const request = commit === hold.request.commit_id ? hold.request : (await settleAt(workshop, hold, commit, []))?.request
-  if (request?.author_email === undefined) return undefined
-  return { author_name: request.author_name ?? '', author_email: request.author_email }
 }

@@ -1,4 +1,5 @@
-import type { Blame } from '../model/build.ts'
+import type { Blame, SeenRun } from '../model/build.ts'
+import type { Plan } from '../model/plan.ts'
 import { bisect, type Quality } from './bisect.ts'
 import type { Answer, Hold } from './hold.ts'
 
@@ -10,12 +11,28 @@ export interface Question {
 
 /**
  * What must be known next to tell whose the failures are; undefined where all is known. First the parent in all failed
- * runs; where that is green in one, the commits between, by bisection. Runs that ask about one commit ask together.
+ * runs, and in those whose warnings are compared; where a failed one is green there, the commits between, by bisection.
+ * Runs that ask about one commit ask together.
  */
 export function nextQuestion(hold: Hold): Question | undefined {
-  const open = hold.runs.flatMap((run) => probeOf(hold, run) ?? [])
+  const { parent, runs, warned = [] } = hold
+  const open = [...runs.flatMap((run) => probeOf(hold, run) ?? []), ...warned.flatMap((run) => (answerOf(hold, parent, run) === undefined ? [{ commit: parent, run }] : []))]
   const commit = open[0]?.commit
-  return commit === undefined ? undefined : { commit, runs: open.filter((probe) => probe.commit === commit).map(({ run }) => run) }
+  if (commit === undefined) return undefined
+  const names = open.filter((probe) => probe.commit === commit).map(({ run }) => nameElsewhere(hold.plan, run))
+  return { commit, runs: [...new Set(names)] }
+}
+
+/** What a run is called in a build of another commit: there it is no run of a patch. */
+export function nameElsewhere({ runs }: Plan, name: string): string {
+  return runs.find((run) => run.name === name)?.patch?.run ?? name
+}
+
+/** The green run on the parent with whose warnings those of a run are compared; undefined where there is none. */
+export function comparedWith(hold: Hold, name: string): SeenRun | undefined {
+  if (hold.warned?.includes(name) !== true) return undefined
+  const answer = answerOf(hold, hold.parent, name)
+  return answer?.verdict === 'green' ? seenIn(answer) : undefined
 }
 
 function probeOf(hold: Hold, run: string): { commit: string; run: string } | undefined {
@@ -38,7 +55,8 @@ export function classOf(hold: Hold, run: string): Blame {
   const search = searchFor(hold, run)
   if ('probe' in search) return { class: 'infra', reason: `${how}, but of the ${hold.commits.length} commits since then the first bad one was not found in time` }
   if (hold.commits.length === 1) return { class: 'new', reason: how }
-  return { class: 'new', reason: `${how}; of the ${hold.commits.length} commits since then ${search.first.slice(0, 10)} is the first bad one${doubt(search.among)}`, commit: search.first }
+  const place = seenIn(answerOf(hold, search.first, run))
+  return { class: 'new', reason: `${how}; of the ${hold.commits.length} commits since then ${search.first.slice(0, 10)} is the first bad one${doubt(search.among)}`, commit: search.first, ...(place && { seen: place }) }
 }
 
 /** The commits of which one is the first bad one; more than one where some could not be tested. */
@@ -61,6 +79,10 @@ function qualityOf(answer: Answer | undefined): Quality | undefined {
   return answer.verdict === 'green' || answer.verdict === 'absent' ? 'good' : 'untestable'
 }
 
-function answerOf({ answers }: Hold, commit: string, run: string): Answer | undefined {
-  return answers[commit]?.[run]
+function answerOf({ answers, plan }: Hold, commit: string, run: string): Answer | undefined {
+  return answers[commit]?.[nameElsewhere(plan, run)]
+}
+
+function seenIn({ build, run }: Answer = { verdict: 'unknown' }): SeenRun | undefined {
+  return build === undefined || run === undefined ? undefined : { build, run }
 }

@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { buildName, verdictOf, type Blame, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import { isTrusted, type Request } from '../model/request.ts'
@@ -13,6 +11,7 @@ import { blameFailures } from './blame-failures.ts'
 import { withNeeds } from './comparable.ts'
 import { executePlan } from './execute-plan.ts'
 import type { Hold } from './hold.ts'
+import { ofPipeline, recordMistake } from './record-mistake.ts'
 import { withoutRequestValues } from './reusable.ts'
 import { sentenceOf } from './sentence-of.ts'
 import { whileNewest } from './supersede.ts'
@@ -74,17 +73,10 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
   }
 }
 
-/** The project's own file is at fault: what it printed and what is wrong become the one run of the build. */
+/** The project's own file is at fault: that becomes the one run of the build. */
 async function blameFile(attempt: Attempt, mistaken: Mistaken): Promise<CarriedOut> {
-  const { record } = attempt
-  const { message, printed } = mistaken.mistake
-  const started = new Date().toISOString()
-  const name = 'pipeline'
-  const run = record.openRun({ name, params: {} })
-  writeFileSync(join(run.directory, 'console.log'), `${printed}${printed === '' || printed.endsWith('\n') ? '' : '\n'}error: ${message}\n`)
-  run.setStatus('FAILED')
-  const runs: RunResult[] = [{ name, verdict: 'failed', reason: message, started, ended: new Date().toISOString() }]
-  return { ...(await blameFailures(attempt, mistaken, runs)), verdict: 'failed', reason: message }
+  const run = recordMistake(attempt.record, ofPipeline, mistaken.mistake)
+  return { ...(await blameFailures(attempt, mistaken, [run])), verdict: run.verdict, reason: run.reason }
 }
 
 /** Of a commit that is built for blame's sake, only the runs that are asked for and what they need. */

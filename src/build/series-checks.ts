@@ -3,7 +3,8 @@ import { parseBuildName } from '../model/build.ts'
 import { checkDescription, checkReport, checkTargetUrl, type PatchworkCheck } from '../publish/patchwork-check.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Series } from '../model/request.ts'
-import { contextsOf, type Judgement } from './judge-patches.ts'
+import { contextsOf } from './judge-patches.ts'
+import type { Judgement } from './judge-run.ts'
 import type { Settled } from './workshop.ts'
 
 /** What the checks of one build are about. */
@@ -24,7 +25,7 @@ export function checksAtStart(subject: Subject, { plan, messages = new Map() }: 
 
 /** A check for each judgement. */
 export function checksAtEnd(subject: Subject, judgements: Judgement[], ended: string): Report[] {
-  const checks = judgements.map(({ patch, context, state, line, excerpt, run }) => checkOn(subject, { patch, context, state, description: checkDescription(line, excerpt) }, run))
+  const checks = judgements.map(({ patch, context, state, line, excerpt, run, build = subject.build }) => checkOn({ ...subject, build }, { patch, context, state, description: checkDescription(line, excerpt) }, run))
   return reportsOf(subject, checks, ended)
 }
 

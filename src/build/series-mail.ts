@@ -1,4 +1,5 @@
 import { pageAddress } from '../model/address.ts'
+import { parseBuildName } from '../model/build.ts'
 import type { Series } from '../model/request.ts'
 import type { Mail } from '../model/mail.ts'
 import { keepOutcome, readOutcomes, type SeriesOutcome } from '../patchwork/series-ledger.ts'
@@ -6,7 +7,7 @@ import type { PatchworkSource } from '../patchwork/settings.ts'
 import { seriesName } from '../patchwork/source-name.ts'
 import { replyMail, replyReport } from '../publish/patchwork-reply.ts'
 import type { Report } from '../publish/publisher.ts'
-import type { Judgement } from './judge-patches.ts'
+import type { Judgement } from './judge-run.ts'
 import type { Finished } from './workshop.ts'
 
 export interface ReplySettings {
@@ -72,12 +73,12 @@ function rehearsed(mail: Mail, admin: string | undefined): Mail | undefined {
 
 function outcomeOf({ plan, request, result }: Finished, judgements: Judgement[], { source: { mail }, publicUrl }: ReplySettings): SeriesOutcome {
   const { patches } = request.series!
-  const failure = (context: string, digest: string, run?: string) => ({ context, digest, url: pageAddress(publicUrl, result, run) })
+  const failure = ({ context, run, build }: Pick<Judgement, 'context' | 'run' | 'build'>, digest: string) => ({ context, digest, url: pageAddress(publicUrl, (build && parseBuildName(build)) || result, run) })
   const failed = patches.flatMap(({ id, n, msgid, name }) => {
     const blamed = mail?.reply === true ? judgements.filter(({ patch, blamed: isBlamed }) => patch === id && isBlamed) : []
-    const failures = blamed.map(({ context, line, excerpt, run }) => failure(context, excerpt ?? line, run))
+    const failures = blamed.map((judgement) => failure(judgement, judgement.excerpt ?? judgement.line))
     const refused = plan?.series?.failed
-    if (refused?.id === id && mail?.not_applied === true) failures.push(failure('apply', `does not apply: ${refused.reason}`, result.runs.find(({ verdict }) => verdict === 'not-applied')?.name))
+    if (refused?.id === id && mail?.not_applied === true) failures.push(failure({ context: 'apply', run: result.runs.find(({ verdict }) => verdict === 'not-applied')?.name }, `does not apply: ${refused.reason}`))
     return failures.length === 0 ? [] : [{ n, msgid, name, failures }]
   })
   return { pipeline: request.pipeline ?? '', build: `${result.pipeline}/${result.number}`, failed }

@@ -11,7 +11,7 @@ import { cloneUrlOf } from '../plan/clone-url.ts'
 import { openDisclosure } from './disclose.ts'
 import type { Evaluate } from './evaluate-pipeline.ts'
 import { originOf } from './origin.ts'
-import type { SeriesSource } from './settle-series.ts'
+import type { SeriesSource } from './series-tree.ts'
 import { openTurns } from './turns.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -72,7 +72,7 @@ export function openSettler(settings: SettlerSettings): Workshop['settle'] {
 }
 
 /** A pipeline file with a mistake is the project's failure, no fault of ours. */
-function mistakeIn({ pipeline, why }: Choice, error: unknown): { mistake: PipelineError; plan: Plan } {
+export function mistakeIn({ pipeline, why }: Choice, error: unknown): { mistake: PipelineError; plan: Plan } {
   if (!(error instanceof PipelineError)) throw error
   return { mistake: error, plan: { pipeline, why, runs: [], notify: [] } }
 }
@@ -82,8 +82,13 @@ function wantsMirror(request: Request, { pipeline, unlessOwn = false }: Choice):
 }
 
 /** A commit that is built for the sake of another one is built whatever it says of itself, where it has that pipeline. */
-async function leftOut({ blame, pull_request: pull, commit_id: commit, message = '' }: Request, { pipeline }: Choice, mirror: Mirror | undefined): Promise<string | undefined> {
+async function leftOut({ blame, pull_request: pull, commit_id: commit, message = '' }: Request, chosen: Choice, mirror: Mirror | undefined): Promise<string | undefined> {
   if (blame === undefined) return pull !== undefined && asksToSkip(message) ? 'the commit says [skip ci]' : undefined
+  return lackingFile(chosen, commit, mirror)
+}
+
+/** That the commit has no such pipeline file, where the pipeline is one. */
+export async function lackingFile({ pipeline }: Choice, commit: string, mirror: Mirror | undefined): Promise<string | undefined> {
   const path = /^file:(.+)$/.exec(pipeline)?.[1]
   return path !== undefined && (await mirror?.readFile(commit, path)) === undefined ? `the commit has no ${path}` : undefined
 }

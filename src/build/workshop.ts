@@ -114,4 +114,6 @@ export interface Finished {
   /** Absent where the request could not be settled. */
   plan?: Plan
   directory: string
+  /** Runs of which something is still to be found out: of these nothing is told yet, nor what depends on all runs. */
+  open?: string[]
 }

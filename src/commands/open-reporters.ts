@@ -10,9 +10,9 @@ type Books = Pick<Workshop, 'ledger' | 'log'>
 /** Who is told of a finished build, and how. What nobody needs to hear costs nothing: a build that passed loads no mail. */
 export function openReporters(config: QuernConfig, books: Books): Workshop['reportsOn'] {
   return async (finished) => {
-    const { result, request } = finished
+    const { result, request, open } = finished
     const checks = request.series === undefined ? [] : await seriesReports(config, finished, books)
-    if (result.verdict === 'passed' || (request.series !== undefined && !isOurs(finished))) return checks
+    if (open !== undefined || result.verdict === 'passed' || (request.series !== undefined && !isOurs(finished))) return checks
     return [...checks, ...(await failureReports(config, finished, books))]
   }
 }
@@ -31,7 +31,8 @@ async function failureReports({ settings }: QuernConfig, finished: Finished, { l
   }
   const build = buildName(result)
   const tell = (mails: number, reason: string) => ledger.decide({ decision: mails > 0 ? 'mailed' : 'not mailed', reason, build, entry: result.entry, commit_id: request.commit_id })
-  const shares = await sharesOf(finished)
+  // The author of a mailed series is answered by its reply.
+  const shares = (await sharesOf(finished)).filter((share) => request.series === undefined || share.result.verdict === 'errored')
   if (shares.length === 0 && result.blame !== undefined) tell(0, `${result.blame.class}: nobody is mailed`)
   const reports = new Map<string, Report>()
   for (const share of shares) {
@@ -61,7 +62,7 @@ export function openSeriesAnnouncer(config: QuernConfig): Workshop['reportsAtSta
   }
 }
 
-/** What the server and the author of a mailed series are told; nothing once a newer version is there. */
+/** What the server and the author of a mailed series are told; nothing once a newer version is there, and the author only when all is known. */
 async function seriesReports(config: QuernConfig, finished: Finished, { ledger }: Books): Promise<Report[]> {
   const { home, settings } = config
   const { result, request } = finished
@@ -77,10 +78,12 @@ async function seriesReports(config: QuernConfig, finished: Finished, { ledger }
   if (found === undefined || supersededBy(home, series) !== undefined) return []
   const build = buildName(result)
   const judgements = await judgePatches(finished, home)
+  const checks = postsChecks(config, series) ? checksAtEnd({ build, series, publicUrl: settings.PUBLIC_URL }, judgements, result.ended) : []
+  if (finished.open !== undefined) return checks
   const { name, address } = mailSender(settings.MAIL_FROM, settings.CI_NAME)
   const { report, why } = replyTo(finished, judgements, { home, source: found.source, ciName: settings.CI_NAME, from: `${name} <${address}>`, admin: settings.MAIL_ADMIN, publicUrl: settings.PUBLIC_URL, mayMail: (to) => isWithin(to, settings.MAIL_ALLOW) })
   ledger.decide({ decision: report === undefined ? 'not mailed' : 'mailed', reason: `${result.verdict}: ${why}`, build, entry: result.entry, commit_id: request.commit_id })
-  return [...(postsChecks(config, series) ? checksAtEnd({ build, series, publicUrl: settings.PUBLIC_URL }, judgements, result.ended) : []), ...(report === undefined ? [] : [report])]
+  return report === undefined ? checks : [...checks, report]
 }
 
 /** Without a token nothing can be posted; a rehearsal says what would be. */

@@ -22,6 +22,14 @@ export interface Blame {
   commit?: string
   author_name?: string
   author_email?: string
+  /** Where that commit was seen to fail. */
+  seen?: SeenRun
+}
+
+/** A run in another build, `<pipeline>/<number>`. */
+export interface SeenRun {
+  build: string
+  run: string
 }
 
 /** How a run ended; kept in the result of its build. */
@@ -44,8 +52,8 @@ export interface RunResult {
   reused_run?: string
   /** The run that it repeats. */
   repeats?: string
-  /** It tested the commit that a series is based on, for comparison: it counts for no verdict. */
-  base?: true
+  /** Of a patch's run that passed with compiler warnings: the green run on the base of its series, which says which of them are new. */
+  compared?: SeenRun
   /** Absent where it did not fail, where failures are not compared, and as long as its class is not known. */
   blame?: Blame
 }
@@ -75,7 +83,7 @@ export function isGreen({ verdict, blame }: RunResult): boolean {
 
 /** How a build with these runs ended: as the gravest of those whose verdict holds. */
 export function verdictOf(runs: RunResult[]): Verdict {
-  return worst(runs.filter((run) => run.base === undefined && run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
+  return worst(runs.filter((run) => run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
 }
 
 /** `<pipeline>/<number>`, as people and URLs name a build. */

@@ -51,8 +51,10 @@ export interface PlannedRun {
   reuse?: boolean
   /** At most one run of a group at a time, over all builds. */
   group?: string
-  /** Of a mailed series: which of its patches it tests, 0 for the commit that the series is based on, at which commit, and the run's name without that. */
+  /** Of a mailed series: which of its patches it tests, at which commit, and the run's name without that. */
   patch?: { n: number; commit: string; run: string }
+  /** In place of a mailed patch's runs, where its pipeline file has a mistake: what is wrong, and what the file printed. Nothing is executed. */
+  mistake?: { message: string; printed: string }
 }
 
 /** A pipeline settled for one request: the runs and their order. Stored as plan.json. */
@@ -74,13 +76,10 @@ export interface Plan {
 export interface PlannedSeries {
   /** The commit that the first patch was applied on. */
   base: string
-  base_tree: string
   /** In their order, up to the one that does not apply. */
   patches: PlannedPatch[]
   /** The patch that does not apply, with git's reason. */
   failed?: { id: number; n: number; reason: string }
-  /** Runs on the base, for comparison: only what of them is needed is executed. */
-  base_runs: PlannedRun[]
 }
 
 interface PlannedPatch {
@@ -89,8 +88,6 @@ interface PlannedPatch {
   n: number
   commit: string
   tree: string
-  /** The patch with which it is compared: 0 for the base. Absent where nothing is run for it. */
-  parent?: number
   /** Why nothing is run for it, where that is to be told. */
   empty?: string
 }

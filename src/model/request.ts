@@ -108,8 +108,8 @@ const requestSchema = v.pipe(
     retry_of: v.optional(v.string()),
     /** Takes no verdict from an earlier build. */
     fresh: v.optional(v.boolean()),
-    /** The commit is built only to tell whose a failure of another build is: these runs of it and what they need. */
-    blame: v.optional(v.object({ for: v.string(), runs: v.array(v.string()) })),
+    /** The commit is built only to tell whose a failure of another build is: these runs of it and what they need. Of a mailed series, `tip` is what it was to be applied on. */
+    blame: v.optional(v.object({ for: v.string(), runs: v.array(v.string()), tip: v.optional(sha) })),
   }),
   v.check((request) => request.source === undefined || request.trusted !== undefined, 'an entry that names its "source" must state "trusted": true or false'),
 )

@@ -37,7 +37,7 @@ export async function readRun(home: string, build: BuildId, directory: string): 
   return {
     record,
     run,
-    planned: [...(record.plan?.runs ?? []), ...(record.plan?.series?.base_runs ?? [])].find(({ name }) => name === (run.repeats ?? run.name)),
+    planned: (record.plan?.runs ?? []).find(({ name }) => name === (run.repeats ?? run.name)),
     story: storyOf({ ...record, result: { ...record.result, runs: [run] }, digests: digest === undefined ? {} : { [run.name]: digest } }),
     directory,
     log: await readTail(join(path, 'console.log'), shownLog),

@@ -15,7 +15,7 @@ const atATime = 50
 /** The runs of a build without a result, each with its directory: those of the plan in its order, then what was executed besides, like a second try. */
 export async function readRunsSoFar(buildDirectory: string, plan: Plan | undefined, status: Status): Promise<{ runs: RunSoFar[]; directories: string[] }> {
   const parent = join(buildDirectory, 'runs')
-  const names = new Map([...(plan?.runs ?? []), ...(plan?.series?.base_runs ?? [])].map(({ name }) => [directoryName(name), name]))
+  const names = new Map((plan?.runs ?? []).map(({ name }) => [directoryName(name), name]))
   const planned = (plan?.runs ?? []).map(({ name }) => directoryName(name))
   const begun = new Set(await readdir(parent).catch(() => []))
   const directories = [...new Set([...planned, ...begun])].slice(0, most)

@@ -39,6 +39,18 @@ test('a failure that the parent has too mails nobody, and record and ledger tell
   expect(ledger()).toContain('check is parent')
 })
 
+test('two failures that are compared with one commit have it built once, although its verdict cannot be taken again', async () => {
+  const commits = line('good', 'bad', 'bad')
+  commits[2]!.parents = [1]
+  const { path, ids } = writeHistory(commits, { main: 2, other: 3 })
+  const { push, grind, resultOf, mailedBy, results, list } = aBlameHome(path)
+  const entries = [ids[1]!, ids[2]!].map((commit) => push('check', commit, { before: ids[0]! }))
+  await grind(2)
+  expect(results().filter(({ commit_id: commit }) => commit === ids[0])).toHaveLength(1)
+  expect(entries.map((entry) => mailedBy(resultOf(entry)))).toEqual([['1@example.org'], ['2@example.org']])
+  expect([...list('ledger/held'), ...list('queue/low')]).toEqual([])
+})
+
 test('a red base that one commit repairs and the next breaks again is new for the latter', async () => {
   const { ids, push, grind, resultOf, mailedBy } = homeOf(['bad', 'good', 'bad'])
   const entry = push('check', ids[2]!, { before: ids[1]! })

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
+import type { Request } from '../../src/model/request.ts'
 import { aServer } from './a-server.ts'
 import { maintainerToken, startFakePatchwork } from './fake-patchwork.ts'
-import type { GitRepo } from './git-repo.ts'
+import { gitRepo, type GitRepo } from './git-repo.ts'
 import { smtpListener } from './smtp.ts'
 
 interface Options {
@@ -39,11 +41,34 @@ export async function aSeriesServer({ tree, branch = 'main', recorded = false, s
     },
     /** All checks ever posted on a patch, oldest first, as `<context> <state>: <first line of the description>`. */
     told: (patch: number) => (fake.checks.get(patch) ?? []).map(({ context, state, description }) => `${context} ${state}: ${(description ?? '').split('\n')[0]}`),
+    /** What a decided entry asked for. */
+    requestOf: (entry: string) => JSON.parse(server.read(`ledger/done/${entry}`)) as Request,
+    /** The tree of a commit in the mirror. */
+    treeOf: (commit: string) => execFileSync('git', ['rev-parse', `${commit}^{tree}`], { cwd: `${server.home}/cache/git/${server.list('cache/git').find((name) => /~[0-9a-f]{16}$/.test(name))}`, encoding: 'utf8' }).trim(),
     /** The checks on a patch that count: the last one of each context. */
     shown(patch: number): Record<string, string> {
       return Object.fromEntries((fake.checks.get(patch) ?? []).map(({ context, state, description }) => [context, `${state}: ${(description ?? '').split('\n')[0]}`]))
     },
   }
+}
+
+/** A job that fails where the tree's state.txt says so, says what a compiler would, and hangs where there is a file of that name. */
+export const stateJob = `workspace: commit
+script: |
+  grep -n "" state.txt | sed -n "s/^\\([0-9]*\\):\\(\\(warning\\|error\\): .*\\)/state.txt:\\1: \\2/p"
+  if grep -q "^error" state.txt; then exit 1; fi
+  if [ -e hang ]; then sleep 600; fi
+`
+
+/** A tree and a series for it: the state of the base, then one for each patch. */
+export function seriesOf(base: string, ...states: string[]) {
+  const repo = gitRepo()
+  const start = repo.commit({ 'state.txt': base, 'README': 'A mill.\n' }, 'Begin')
+  states.forEach((state, index) => repo.commit({ 'state.txt': state }, `state: change ${index + 1}`))
+  const patches = mailsSince(repo, start)
+  repo.git('branch', 'mailed')
+  repo.git('reset', '--quiet', '--hard', start)
+  return { repo, start, patches }
 }
 
 /** Mails of the commits since another one, as git format-patch writes them, with the names that the server gives them. */

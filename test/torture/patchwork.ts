@@ -21,12 +21,20 @@ interface Mailed {
   superseded: boolean
 }
 
-type Kind = 'good' | 'red' | 'second red'
+/** The states that the checks on the patches of each kind end in; and where only the whole is tested. */
+const kinds = {
+  good: { each: ['success'], whole: ['success'] },
+  red: { each: ['fail'], whole: ['fail'] },
+  'second red': { each: ['success', 'fail', 'warning'], whole: [undefined, 'fail', 'warning'] },
+  warned: { each: ['warning', 'success'], whole: [undefined, 'warning'] },
+}
+type Kind = keyof typeof kinds
 
 const wanted = Number(process.argv[2] ?? 200)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
-console.log(`torture: ${wanted} series, seed ${seed}`)
 const random = generator(seed)
+const eachPatch = random() < 0.5
+console.log(`torture: ${wanted} series, seed ${seed}, ${eachPatch ? 'each patch' : 'the whole'} of them tested`)
 
 const contexts = ['make_x86', 'make_ppc']
 const home = mkdtempSync(join(tmpdir(), 'quern-torture-'))
@@ -67,7 +75,7 @@ async function round(mails: Record<Kind, string[]>): Promise<void> {
 function mail(mails: Record<Kind, string[]>): void {
   const number = mailed.length + 1
   const older = random() < 0.2 ? mailed.findLast(({ superseded }) => !superseded) : undefined
-  const kind = (['good', 'red', 'second red'] as const)[Math.floor(random() * 3)]!
+  const kind = (Object.keys(kinds) as Kind[])[Math.floor(random() * 4)]!
   const texts = mails[kind].map((text) => text.replaceAll('UNIQUE', String(number)))
   const name = older === undefined ? `state: series ${number}` : fake.series.get(older.id)!.name!
   const version = older === undefined ? 1 : fake.series.get(older.id)!.version + 1
@@ -94,26 +102,26 @@ async function settle(): Promise<void> {
     await ended(start(['poll']))
     for (const name of names('outbox')) renameSync(join(home, 'outbox', name), join(home, 'outbox', name.replace(/^\d+/, '0')))
     await ended(start(['build', '--threads', '2']))
-    if (tick > 1 && ['queue', 'queue/low', 'queue/claimed', 'outbox'].every((place) => names(place).length === 0)) return
+    if (tick > 1 && ['queue', 'queue/low', 'queue/claimed', 'ledger/held', 'outbox'].every((place) => names(place).length === 0)) return
   }
 }
 
 function balance(): string[] {
-  const faults = ['queue', 'queue/low', 'queue/claimed', 'outbox'].flatMap((place) => names(place).map((name) => `${place}/${name} is left`))
+  const faults = ['queue', 'queue/low', 'queue/claimed', 'ledger/held', 'outbox'].flatMap((place) => names(place).map((name) => `${place}/${name} is left`))
   const results = readResults(faults)
   const expectedMails = new Set<string>()
   for (const series of mailed) {
-    const mine = results.filter(({ request }) => request.series?.id === series.id)
+    const mine = results.filter(({ request }) => request.series?.id === series.id && request.blame === undefined)
     const pipelines = mine.map(({ request }) => request.pipeline)
     if (new Set(pipelines).size !== pipelines.length) faults.push(`series ${series.id} was built more than once: ${pipelines.join(', ')}`)
     if (!series.superseded && mine.length !== contexts.length) faults.push(`series ${series.id} has ${mine.length} builds, expected ${contexts.length}`)
     const errored = mine.some(({ result }) => result.verdict === 'errored')
     if (!errored) faults.push(...faultsOfChecks(series))
-    if (!series.superseded && series.kind !== 'good' && !errored) expectedMails.add(`<series-${new URL(fake.url).host.replace(/[.:]/g, '-')}-${series.id}@example.org>`)
+    if (!series.superseded && isRed(series) && !errored) expectedMails.add(`<series-${new URL(fake.url).host.replace(/[.:]/g, '-')}-${series.id}@example.org>`)
   }
   const replies = new Set(mailbox.messageIds.filter((id) => id.startsWith('<series-')))
   for (const id of expectedMails) if (!replies.has(id)) faults.push(`the mail ${id} was never sent`)
-  const reds = new Set(mailed.filter(({ kind }) => kind !== 'good').map(({ id }) => id))
+  const reds = new Set(mailed.filter(isRed).map(({ id }) => id))
   for (const id of replies) if (!reds.has(Number(/-(\d+)@/.exec(id)?.[1]))) faults.push(`the mail ${id} blames a series that is good`)
   return faults
 }
@@ -125,12 +133,16 @@ function faultsOfChecks({ id, patches, kind, superseded }: Mailed): string[] {
       const states = (fake.checks.get(patch) ?? []).filter((check) => check.context === context).map(({ state }) => state)
       const what = `series ${id}, patch ${patch}, ${context}: ${states.join(', ') || 'nothing'}`
       const last = states.at(-1)
-      const expected = kind === 'red' || (kind === 'second red' && index === 1) ? 'fail' : 'success'
+      const expected = kinds[kind][eachPatch ? 'each' : 'whole'][index]
       if (states.filter((state) => state === 'pending').length > 1 || states.filter((state) => state !== 'pending').length > 1) return [`${what}: told twice`]
       if (superseded) return last === undefined || last === 'pending' || last === expected ? [] : [`${what}: expected ${expected}`]
       return last === expected ? [] : [`${what}: expected ${expected}`]
     }),
   )
+}
+
+function isRed({ kind }: Mailed): boolean {
+  return kinds[kind].each.includes('fail')
 }
 
 function readResults(faults: string[]): { request: Request; result: BuildResult }[] {
@@ -167,10 +179,10 @@ function furnish(): Record<Kind, string[]> {
     git('reset', '--quiet', '--hard', begin)
     return mails
   }
-  const mails = { good: mailsOf('fine\nUNIQUE\n'), red: mailsOf('fine\nerror: UNIQUE\n'), 'second red': mailsOf('fine\nUNIQUE\n', 'fine\nUNIQUE\nerror: UNIQUE\n') }
+  const mails = { good: mailsOf('fine\nUNIQUE\n'), red: mailsOf('fine\nerror: UNIQUE\n'), 'second red': mailsOf('fine\nUNIQUE\n', 'fine\nUNIQUE\nerror: UNIQUE\n', 'fine\nUNIQUE\nerror: UNIQUE\nUNIQUE\n'), warned: mailsOf('fine\nstate.txt:2: warning: UNIQUE\n', 'fine\nstate.txt:2: warning: UNIQUE\nUNIQUE\n') }
   for (const name of ['queue', 'logs']) mkdirSync(join(home, name))
   for (const folder of ['x86', 'ppc']) write(`job-defs/${folder}/make.yml`, 'workspace: commit\nscript: |\n  cat state.txt\n  if grep -q "^error" state.txt; then exit 1; fi\n')
-  const source = { url: fake.url, project: 'ffmpeg', token_env: 'PATCHWORK_TOKEN', tree, branch: 'main', pipelines: ['job:x86/make', 'job:ppc/make'], mail: { reply: true }, expire_after: 1_000_000, pace: 1000 }
+  const source = { url: fake.url, project: 'ffmpeg', token_env: 'PATCHWORK_TOKEN', tree, branch: 'main', pipelines: ['job:x86/make', 'job:ppc/make'], each_patch: eachPatch, mail: { reply: true }, expire_after: 1_000_000, pace: 1000 }
   write('quern.yaml', JSON.stringify({ patchwork: [source] }))
   const settings = { SMTP_URL: `smtp://127.0.0.1:${mailbox.port}`, MAIL_ADMIN: 'admin@example.org', MAIL_FROM: 'quern@example.org', PATCHWORK_TOKEN: maintainerToken }
   write('environment.sh', Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(''))
