@@ -14,6 +14,7 @@ import { pruneRecords, type Pruned } from '../record/prune.ts'
 import type { RetentionRules } from '../record/retention.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
 import { openHome } from './open-home.ts'
+import { pruneSeries } from './prune-series.ts'
 import { jobDefinitions } from './plan-settings.ts'
 import { printJson, printLine, printTable } from './terminal.ts'
 
@@ -24,7 +25,7 @@ export function define(command: Command): void {
   command
     .option('--dry-run', 'tell what would be removed, and remove nothing')
     .option('--json', 'as JSON: a list of builds with their bytes')
-    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
+    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days,\nmailed series when their last record is gone, too.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
     .action((options: { dryRun?: boolean; json?: boolean }) => prune(options))
 }
 
@@ -37,8 +38,9 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   pruneVerdicts(config.home, { before, dryRun })
   pruneLedger(join(config.home, 'ledger'), { before, dryRun })
   if (!dryRun && removed.length > 0) renewIndex(config.home)
+  const series = await pruneSeries(config, { before, removed, dryRun })
   if (json) printJson(removed)
-  else tell(removed, forgotten, dryRun)
+  else tell(removed, { forgotten, series }, dryRun)
 }
 
 /** A job definition's own rule wins; a removed definition leaves the rules of quern.yaml. */
@@ -66,8 +68,8 @@ function renewIndex(home: string): void {
   }
 }
 
-function tell(removed: Pruned[], forgotten: number, dryRun: boolean): void {
+function tell(removed: Pruned[], { forgotten, series }: { forgotten: number; series: number }, dryRun: boolean): void {
   const would = dryRun ? 'Would remove' : 'Removed'
   if (removed.length > 0) printTable([['BUILD', 'BYTES'], ...removed.map((build) => [buildName(build), String(build.bytes)])])
-  printLine(`${would} ${removed.length} builds, ${removed.reduce((sum, { bytes }) => sum + bytes, 0)} bytes, and ${forgotten} entries decided more than ${remembered} days ago.`)
+  printLine(`${would} ${removed.length} builds, ${removed.reduce((sum, { bytes }) => sum + bytes, 0)} bytes, and ${forgotten} entries decided more than ${remembered} days ago.${series > 0 ? ` ${dryRun ? 'Would forget' : 'Forgot'} ${series} mailed series.` : ''}`)
 }

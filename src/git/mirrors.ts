@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { CheckoutError, GitError } from './git-error.ts'
 import { withLock } from './lock-mirror.ts'
+import { marked, marker } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
 import { readRemote, type Remote } from './remote.ts'
 import { runGit, type GitOptions } from './run-git.ts'
@@ -35,9 +36,6 @@ interface FetchOptions {
 
 /** Milliseconds that a clone or a fetch may take. */
 const fetchTimeout = 60 * 60 * 1000
-
-/** Written while git changes a mirror: where a later fetch finds it, its writer died. */
-const marker = 'quern-fetching'
 
 /** Ends a transfer that a server lets hang: less than 1,000 bytes a second for a minute. */
 const lowSpeed = ['http.lowSpeedLimit=1000', 'http.lowSpeedTime=60']
@@ -154,16 +152,6 @@ async function repair({ path, git }: Context): Promise<void> {
   } catch (error) {
     if (!(error instanceof GitError)) throw error
     rmSync(path, { recursive: true, force: true })
-  }
-}
-
-/** Leaves the marker where this process dies, not where git fails: git has tidied up then. */
-async function marked(path: string, work: () => Promise<void>): Promise<void> {
-  writeFileSync(join(path, marker), '')
-  try {
-    await work()
-  } finally {
-    rmSync(join(path, marker), { force: true })
   }
 }
 
