@@ -62,7 +62,8 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     running.add(build)
   }
   await Promise.all(running)
-  await clearWorkspaces(workshop)
+  // A builder that is told to stop has seconds; what its runs left is removed by the next one.
+  if (!stop.aborted) await clearWorkspaces(workshop)
   if (failure !== undefined) throw failure
   return claimed
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { runProgram } from '../disk/program.ts'
 import { readStrangersFile } from '../disk/read-strangers-file.ts'
+import { removeAll } from '../disk/remove.ts'
 import { makeDirectory } from '../disk/write.ts'
 import type { Ending, Execution, Limits } from '../executor/executor.ts'
 import { isTrusted, type Request } from '../model/request.ts'
@@ -49,8 +51,8 @@ export async function installHelpers(question: HelperQuestion): Promise<void> {
   const kept = cachesFor(file.request, settings.home, `${process.version}\0${process.arch}\0${manifest}\0${lock}`)
   const found = kept.find((path) => existsSync(path)) ?? (await install({ manifest, lock }, kept[0]!, question))
   const target = join(root, place, 'node_modules')
-  rmSync(target, { recursive: true, force: true })
-  cpSync(found, target, { recursive: true, verbatimSymlinks: true })
+  await removeAll(target)
+  await runProgram('cp', ['-a', '--', found, target])
 }
 
 function namesPackages(manifest: string, path: string): boolean {

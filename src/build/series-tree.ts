@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { removeAll } from '../disk/remove.ts'
 import { makeDirectory } from '../disk/write.ts'
 import { cloneToken } from '../git/clone-token.ts'
 import type { Mirror } from '../git/mirror.ts'
@@ -56,7 +57,7 @@ async function apply({ series, open, mirror, settings, signal }: SeriesContext, 
   try {
     return await applySeries({ client: open.client, mirror, series, tip, exclude: open.source.exclude ?? [], directory: join(directory, 'trees'), signal })
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    await removeAll(directory)
   }
 }
 

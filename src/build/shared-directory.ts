@@ -22,7 +22,7 @@ const noteLength = 40
 const largestNote = 64 * 1024
 
 /** Makes the shared directory of a build. Runs of an isolating executor have user ids of their own, so it is open to all who can reach it. */
-export function openSharedDirectory({ workshop, claim }: Attempt, { pipeline }: Plan): SharedDirectory {
+export function openSharedDirectory({ workshop, claim, stop }: Attempt, { pipeline }: Plan): SharedDirectory {
   if (pipeline === 'chunks') return { path: undefined, noteOf: () => undefined, remove: async () => {} }
   // Nobody else of this host gets through the directory around it.
   const around = join(workDirectory(workshop.home), directoryName(`${buildName(claim.build)}/`))
@@ -33,7 +33,9 @@ export function openSharedDirectory({ workshop, claim }: Attempt, { pipeline }: 
   return {
     path,
     noteOf: ({ name, job }) => noteIn(path, name) ?? noteIn(path, job),
-    remove: () => removeTree(around),
+    remove: async () => {
+      if (!stop.released()) await removeTree(around)
+    },
   }
 }
 

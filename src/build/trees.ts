@@ -9,7 +9,7 @@ import type { Mount, Settled } from './workshop.ts'
 export interface Trees {
   /** Makes what a run works in: its tree, as its plan says, and what else `Place` names. */
   prepare(run: PlannedRun): Promise<Place>
-  /** Removes what no later run wants. */
+  /** Removes what no later run wants. A builder that is told to stop leaves that to the next one: it may take longer than it has. */
   leave(run: PlannedRun): Promise<void>
   /** A run that repeats another one, in a directory of its own. */
   add(run: PlannedRun, original: string): void
@@ -24,7 +24,7 @@ export interface Place extends Workspace {
   mounts: Mount[]
 }
 
-export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): Trees {
+export function openTrees({ workshop, stop }: Attempt, { plan, checkOut }: Settled): Trees {
   const runs = [...plan.runs]
   const standIns = new Map<string, string>()
   const inherited = new Set(plan.runs.flatMap(({ workspace }) => (typeof workspace === 'object' ? [workspace.from] : [])))
@@ -53,6 +53,7 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
       const place = places.get(name)
       if (place === undefined || inherited.has(name)) return
       places.delete(name)
+      if (stop.released()) return
       await workshop.workspaces.give(place, { again: executor === 'shell' })
     },
     add(run, original) {
@@ -61,7 +62,7 @@ export function openTrees({ workshop }: Attempt, { plan, checkOut }: Settled): T
     },
     standIn: (name, other) => void standIns.set(name, other),
     removeAll: async () => {
-      for (const place of places.values()) await workshop.workspaces.give(place)
+      if (!stop.released()) for (const place of places.values()) await workshop.workspaces.give(place)
       places.clear()
     },
   }

@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
-import { lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { lstatSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
-import { isCode, orMissing } from '../disk/read.ts'
-
-const execute = promisify(execFile)
+import { runProgram } from '../disk/program.ts'
+import { orMissing } from '../disk/read.ts'
+import { removeAll } from '../disk/remove.ts'
 
 /** Where everything works that is being built. Under the builder's lock it is empty once the claims of a dead builder are mended. */
 export function workDirectory(home: string): string {
@@ -19,12 +17,11 @@ export function workDirectory(home: string): string {
 export async function removeTree(path: string): Promise<void> {
   for (const mount of mountsBelow(path)) await unmount(mount)
   try {
-    rmSync(path, { recursive: true, force: true })
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY', 'ENAMETOOLONG'].some((code) => isCode(error, code))) throw error
+    await removeAll(path)
+  } catch {
     // chmod would follow a link that is named itself.
-    if (lstatSync(path).isDirectory()) await execute('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
-    await execute('rm', ['-rf', '--', path])
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await runProgram('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
+    await removeAll(path)
   }
 }
 
@@ -44,7 +41,7 @@ function mountPoints(): string[] {
 
 async function unmount(path: string): Promise<void> {
   try {
-    await execute('umount', ['--lazy', path])
+    await runProgram('umount', ['--lazy', path])
   } catch (error) {
     throw new Error(`a job left something mounted at ${path}, which is not removed before it is unmounted: umount ${path}`, { cause: error })
   }

@@ -45,8 +45,10 @@ export function openWorkspaces(home: string): Workspaces {
       unused.length = 0
       closeToOthers(workDirectory(home))
       const left = (orMissing(() => readdirSync(workDirectory(home))) ?? []).map((name) => join(workDirectory(home), name))
-      const removals = await Promise.allSettled(left.map(removeTree))
-      return removals.flatMap((removal) => (removal.status === 'rejected' ? [removal.reason as Error] : []))
+      const problems: Error[] = []
+      // One after the other: each may be a program at work on the same disk.
+      for (const path of left) await removeTree(path).catch((error: unknown) => void problems.push(error as Error))
+      return problems
     },
   }
 

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process'
 import { lchownSync, lstatSync, readdirSync, type Stats } from 'node:fs'
-import { findProgram } from './find-program.ts'
+import { runProgram } from '../disk/program.ts'
 
 /** User ids far above those of accounts and of the ranges given to containers. */
 const firstStranger = 2_000_000_000
@@ -34,13 +33,13 @@ export async function asStranger<T>(directory: string, work: (uid: number) => Pr
  */
 async function handOver(directory: string, uid: number, gid: number): Promise<void> {
   if (changedHere(directory, (path, entry) => (entry.isFile() && entry.nlink > 1 ? undefined : lchownSync(path, uid, gid)))) return
-  await run('find', [directory, '-xdev', '!', '(', '-type', 'f', '-links', '+1', ')', '-exec', 'chown', '--no-dereference', `${uid}:${gid}`, '{}', '+'])
+  await changeBy('find', directory, [directory, '-xdev', '!', '(', '-type', 'f', '-links', '+1', ')', '-exec', 'chown', '--no-dereference', `${uid}:${gid}`, '{}', '+'])
 }
 
 /** Takes the tree back, files with several names included: inside, a file can only be linked from where the run may write. */
 async function takeBack(directory: string, uid: number, gid: number): Promise<void> {
   if (changedHere(directory, (path) => lchownSync(path, uid, gid))) return
-  await run('chown', ['--recursive', '--no-dereference', '-P', `${uid}:${gid}`, directory])
+  await changeBy('chown', directory, ['--recursive', '--no-dereference', '-P', `${uid}:${gid}`, directory])
 }
 
 /** Entries of a tree that are changed faster here than by starting programs. */
@@ -65,12 +64,10 @@ function changedHere(directory: string, change: (path: Buffer, entry: Stats) => 
   return true
 }
 
-function run(name: string, options: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(findProgram(name) ?? name, options, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
-    let complaint = ''
-    child.stderr.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 500)))
-    child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`changing the owner of ${options.at(-1) === '+' ? options[0] : options.at(-1)} with ${name}: ${complaint.trim()}`))))
-  })
+async function changeBy(program: string, directory: string, options: string[]): Promise<void> {
+  try {
+    await runProgram(program, options)
+  } catch (error) {
+    throw new Error(`changing the owner of ${directory} with ${program}: ${(error as Error).message}`, { cause: error })
+  }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeAll } from '../disk/remove.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { CheckoutError, GitError } from './git-error.ts'
@@ -71,7 +72,7 @@ function openedAt({ remote, path, git }: Context): Mirror {
 
 async function bringUpToDate(context: Context): Promise<void> {
   const { path } = context
-  rmSync(temporary(path), { recursive: true, force: true })
+  await removeAll(temporary(path))
   if (existsSync(join(path, marker))) await repair(context)
   if (!existsSync(path)) await clone(context)
   else if (await pointsThere(context)) return
@@ -85,7 +86,7 @@ async function fetchOrCloneAnew(context: Context): Promise<void> {
     await marked(context.path, () => fetchAll(context))
   } catch (error) {
     if (!(error instanceof GitError) || !/corrupt|bad object|object file .* is empty|not a git repository|unable to read/i.test(error.words)) throw error
-    rmSync(context.path, { recursive: true, force: true })
+    await removeAll(context.path)
     await clone(context)
   }
 }
@@ -151,7 +152,7 @@ async function repair({ path, git }: Context): Promise<void> {
     rmSync(join(path, marker), { force: true })
   } catch (error) {
     if (!(error instanceof GitError)) throw error
-    rmSync(path, { recursive: true, force: true })
+    await removeAll(path)
   }
 }
 

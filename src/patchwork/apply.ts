@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeAll } from '../disk/remove.ts'
 import { openAmTree, type AmTree } from '../git/am.ts'
 import { GitError } from '../git/git-error.ts'
 import type { Mirror } from '../git/mirror.ts'
@@ -53,7 +53,7 @@ export async function applySeries(options: ApplyOptions): Promise<Applied> {
     await keep(mirror, series, patches)
     return failed === undefined ? { kind: 'applied', base, patches } : { kind: 'not-applied', base, patches, failed }
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    await removeAll(directory)
   }
 }
 

@@ -1,7 +1,8 @@
-import { constants, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, lstatSync, realpathSync, writeFileSync } from 'node:fs'
 import { chmod, copyFile, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
+import { removeAll } from '../disk/remove.ts'
 import { readableLine } from '../model/readable.ts'
 import { readGlobs, type ArtifactGlobs } from './artifact-globs.ts'
 
@@ -62,9 +63,9 @@ async function keep(from: string, to: string): Promise<void> {
 }
 
 /** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours. */
-function refuse(target: string, name: string, error: unknown): never {
+async function refuse(target: string, name: string, error: unknown): Promise<never> {
   if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES'].some((code) => isCode(error, code))) throw error
-  rmSync(target, { recursive: true, force: true })
+  await removeAll(target)
   throw new ArtifactError(`it left ${readableLine(name).slice(0, 200)} as an artifact, which cannot be kept (${(error as NodeJS.ErrnoException).code}): unreadable, too long, or a file and a directory of one name`, { cause: error })
 }
 

@@ -70,7 +70,7 @@ describe('a builder', () => {
   })
 
   test('told to stop, it ends its runs, puts their entries back and leaves; the next one builds them under the same number', async () => {
-    const { home, drop, build, startBuilder, list, status, result } = aHome({ chunks: { build_packages: '[ -e "$QUERN_TEST_GATE" ] && exit 0\ntrap "" TERM\nsetsid sleep 300 &\nsleep 300\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const { home, drop, build, startBuilder, list, status, result } = aHome({ chunks: { build_packages: '[ -e "$QUERN_TEST_GATE" ] && exit 0\ntouch left\ntrap "" TERM\nsetsid sleep 300 &\nsleep 300\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')
     const entry = drop()
     const builder = startBuilder([], { QUERN_TEST_GATE: gate })
@@ -82,8 +82,11 @@ describe('a builder', () => {
     expect(processesMarked(home)).toEqual([])
     expect(list('queue')).toContain(entry)
     expect(status('app/1')).toBe('QUEUED')
+    // To remove what a run left may take longer than a builder has that is told to stop.
+    expect(list('cache/work')).toEqual(['1'])
     writeFileSync(gate, '')
     await build([], { QUERN_TEST_GATE: gate })
+    expect(list('cache/work')).toEqual([])
     expect(result('app/1')).toMatchObject({ verdict: 'passed', attempt: 2, entry })
     expect(list('builds/app')).toEqual(['1'])
   })
