@@ -118,7 +118,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     const two = server.fake.addSeries({ name: 'state: change', version: 2, patches: mails })
     await server.poll()
     expect(await exitOf(builder)).toBe(0)
-    // It may have left before the second version was in the queue.
+    // The older one is cancelled before the newer one is queued: this builder may have left in between.
     await server.build()
     expect(server.result('make/1')).toMatchObject({ verdict: 'cancelled', reason: `superseded by version 2, series ${two.id}` })
     expect(server.told(one.patches[0]!)).toEqual(['make pending: waits for its turn'])
