@@ -36,12 +36,9 @@ function othersThatAwait({ home }: Workshop, { entry }: Claim, explained: BuildI
 
 /** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over. */
 export async function lookAtHolds(workshop: Workshop): Promise<void> {
-  const held = heldBuilds(workshop.home)
-  if (held.length === 0) return
-  const entries = new Set((await workshop.queue.list()).filter(({ state }) => state !== 'bad').map(({ entry }) => entry))
-  for (const build of held) {
+  for (const build of heldBuilds(workshop.home)) {
     const hold = holdOf(workshop.home, build)
-    if (hold?.awaits !== undefined && !entries.has(hold.awaits.entry)) giveUp(workshop, hold, hold.awaits)
+    if (hold?.awaits !== undefined && !(await isOpen(workshop, hold.awaits.entry))) giveUp(workshop, hold, hold.awaits)
     await settleHold(workshop, build)
   }
 }
@@ -97,6 +94,11 @@ function addAnswers({ home }: Workshop, build: BuildId, commit: string, answers:
   if (hold === undefined) return
   const { awaits: _, ...rest } = hold
   keepHold(home, { ...rest, answers: { ...hold.answers, [commit]: { ...hold.answers[commit], ...answers } } })
+}
+
+async function isOpen({ queue }: Workshop, entry: string): Promise<boolean> {
+  const found = await queue.find(entry)
+  return found !== undefined && found.state !== 'bad'
 }
 
 /** Somebody took the entry out of the queue: what it asked stays unknown. */

@@ -9,6 +9,7 @@ import type { Report } from '../publish/publisher.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
 import type { AllowanceLimits } from './allowance.ts'
+import type { Lookout } from './lookout.ts'
 import type { Origin } from './origin.ts'
 import type { Turns } from './turns.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -22,6 +23,8 @@ export interface Workshop {
   /** How many runs execute at once. */
   threads: number
   queue: Queue
+  /** For newer requests than those that are built. */
+  lookout: Lookout
   records: Records
   ledger: Ledger
   log: Logger

@@ -26,7 +26,7 @@ async function cancel(words: string): Promise<void> {
   const build = buildNamed(home, words)
   if (build !== undefined) return cancelBuild(home, build)
   const name = basename(words)
-  const listed = (await home.queue.list()).find(({ entry }) => entry === name)
+  const listed = await home.queue.find(name)
   if (listed === undefined) throw new UserError(`there is no build and no waiting entry ${readableLine(words)}: quern queue and quern builds list them`)
   if (listed.state === 'bad') throw new UserError(`${name} is not waiting: it was set aside in queue/bad (${listed.reason ?? 'unreadable'}); remove it with rm, or mend it and mv it back to queue/`)
   // An entry that was built already keeps its number, and its record must end, too.

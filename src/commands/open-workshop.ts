@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { openLookout } from '../build/lookout.ts'
 import { openTurns } from '../build/turns.ts'
 import { openVerdicts } from '../build/verdicts.ts'
 import { openWorkspaces } from '../build/workspaces.ts'
@@ -32,6 +33,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'build.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
   const executor = openExecutors(config)
+  const queue = openDirectoryQueue(home, { ledger, log })
   const records = openRecords(home)
   const world = worldOf(config.environment, settings.BUILD_ENV)
   const id = homeId(home)
@@ -39,7 +41,8 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     home,
     homeId: id,
     threads,
-    queue: openDirectoryQueue(home, { ledger, log }),
+    queue,
+    lookout: openLookout(queue, log),
     records,
     ledger,
     log,

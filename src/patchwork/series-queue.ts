@@ -7,5 +7,6 @@ export interface SeriesQueue {
   enqueue(request: Request): Promise<{ entry: string; duplicate: boolean }>
   /** Removes a waiting entry; false where it is not waiting (any more). */
   drop(entry: string): Promise<boolean>
-  list(): Promise<{ entry: string; state: 'waiting' | 'low' | 'claimed' | 'bad'; build?: BuildId }[]>
+  /** An entry that is not decided. */
+  find(entry: string): Promise<{ state: 'waiting' | 'low' | 'claimed' | 'bad'; build?: BuildId } | undefined>
 }

@@ -17,7 +17,7 @@ export interface Dropped {
  * Ends what is under way for a series, because a newer version has come. The mark comes first: whatever happens next, no
  * result of the older one is told. Doing it again does no harm.
  */
-export async function supersede(older: { server: string; id: number; entries: string[] }, by: Superseded, { home, queue }: { home: string; queue: Pick<SeriesQueue, 'drop' | 'list'> }): Promise<Dropped> {
+export async function supersede(older: { server: string; id: number; entries: string[] }, by: Superseded, { home, queue }: { home: string; queue: Pick<SeriesQueue, 'drop' | 'find'> }): Promise<Dropped> {
   markSuperseded(home, older, by)
   const result: Dropped = { dropped: [], cancelled: [] }
   for (const entry of older.entries) {
@@ -28,9 +28,9 @@ export async function supersede(older: { server: string; id: number; entries: st
 }
 
 /** Asks the build of an entry to end, by the file that it watches for; false where the entry is decided already. */
-async function cancel(entry: string, by: Superseded, { home, queue }: { home: string; queue: Pick<SeriesQueue, 'drop' | 'list'> }): Promise<boolean> {
+async function cancel(entry: string, by: Superseded, { home, queue }: { home: string; queue: Pick<SeriesQueue, 'drop' | 'find'> }): Promise<boolean> {
   for (let times = 0; times < look.times; times++) {
-    const found = (await queue.list()).find((listed) => listed.entry === entry)
+    const found = await queue.find(entry)
     if (found === undefined || found.state === 'bad') return false
     if (found.state === 'claimed' && found.build !== undefined) {
       const directory = makeDirectory(join(home, 'builds', found.build.pipeline, String(found.build.number)))

@@ -2,7 +2,8 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
 import { openBatchWriter } from './batch-writer.ts'
 import { claimOldest } from './claim.ts'
-import { listEntries } from './list-entries.ts'
+import { followEntries } from './follow-entries.ts'
+import { findEntry, listEntries } from './list-entries.ts'
 import { openNames } from './names.ts'
 import { openPlaces } from './places.ts'
 import type { Queue } from './queue.ts'
@@ -53,6 +54,8 @@ export function openDirectoryQueue(home: string, { ledger, log, now = Date.now }
     release: async (claim, { died = false } = {}) => waiting.putBack(releaseClaim(room, claim, died)),
     bury: async (claim, reason) => buryClaim(room, claim, reason),
     list: async () => listEntries(places),
+    find: async (entry) => findEntry(places, entry),
+    follow: () => followEntries(places),
     drop: (entry) => dropWaiting(room, entry),
     repair: async () => repairQueue(room),
   }

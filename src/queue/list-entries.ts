@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 import { readNote } from './claim-note.ts'
 import { readEntry } from './entry.ts'
@@ -13,36 +13,45 @@ export function listEntries(places: Places): Listed[] {
   const inClaimed = readdirSync(places.claimed)
   // Among 200,000 that wait hardly one was released: names are compared, so that no file is looked for in vain.
   const noted = new Set(inClaimed)
-  const buildOf = (entry: string) => {
-    const note = noted.has(`${entry}.build`) ? readNote(places.claimed, entry) : undefined
-    return note && { pipeline: note.pipeline, number: note.number }
+  const inOrder = (state: Listed['state'], names: string[]) =>
+    names.sort(compareNames).flatMap((entry) => entryIn(places, state, { entry, noted: noted.has(`${entry}.build`) }) ?? [])
+  return [
+    ...inOrder('claimed', inClaimed.filter(isFitting)),
+    ...inOrder('waiting', listNames(places.waiting)),
+    ...inOrder('low', listNames(places.low)),
+    ...inOrder('bad', readdirSync(places.bad).filter(isFitting)),
+  ]
+}
+
+/** An entry that is not decided. Looks in the order in which entries move, and twice, since a release moves one backwards. */
+export function findEntry(places: Places, entry: string): Listed | undefined {
+  if (entry !== basename(entry) || entry.startsWith('.')) return undefined
+  for (const state of ['waiting', 'low', 'claimed', 'bad', 'waiting', 'low', 'claimed'] as const) {
+    const found = entryIn(places, state, { entry, noted: true })
+    if (found !== undefined) return found
   }
-  const withBuild = (state: Listed['state']) => ({ entry, request, problem }: Regular) =>
-    listed(entry, state, { request, build: buildOf(entry), reason: problem && `no request yet (${problem}); if it stays so, a builder sets it aside in queue/bad a minute after it was written` })
-  const claimed = regular(places.claimed, inClaimed.filter(isFitting)).map(withBuild('claimed'))
-  const waiting = regular(places.waiting, listNames(places.waiting)).map(withBuild('waiting'))
-  const low = regular(places.low, listNames(places.low)).map(withBuild('low'))
-  const bad = regular(places.bad, readdirSync(places.bad).filter(isFitting)).map(({ entry, request, problem }) =>
-    listed(entry, 'bad', { request, reason: readIfThere(join(places.bad, `${entry}.reason`))?.trim() ?? problem }),
-  )
-  return [...claimed, ...waiting, ...low, ...bad]
+  return undefined
 }
 
-interface Regular {
-  entry: string
-  request?: Listed['request']
-  problem?: string
+/** @param named.noted whether there may be a note of the build that it is claimed for */
+export function entryIn(places: Places, state: Listed['state'], { entry, noted }: { entry: string; noted: boolean }): Listed | undefined {
+  const path = join(places[state], entry)
+  const stats = look(path)
+  const read = stats?.isFile() ? readEntry(path, stats.size) : undefined
+  if (read === undefined) return undefined
+  const note = noted && state !== 'bad' ? readNote(places.claimed, entry) : undefined
+  const reason = reasonOf(read, state === 'bad' ? path : undefined)
+  return {
+    entry,
+    state,
+    ...('request' in read && { request: read.request }),
+    ...(note && { build: { pipeline: note.pipeline, number: note.number } }),
+    ...(reason && { reason }),
+  }
 }
 
-function regular(place: string, names: string[]): Regular[] {
-  return names.sort(compareNames).flatMap((entry) => {
-    const stats = look(join(place, entry))
-    if (stats === undefined || !stats.isFile()) return []
-    const read = readEntry(join(place, entry), stats.size)
-    return read === undefined ? [] : [{ entry, ...read }]
-  })
-}
-
-function listed(entry: string, state: Listed['state'], { request, build, reason }: { [Key in 'request' | 'build' | 'reason']?: Listed[Key] | undefined }): Listed {
-  return { entry, state, ...(request && { request }), ...(build && { build }), ...(reason && { reason }) }
+/** Why there is no request: as it was kept beside an entry that was set aside, at `bad`, or as its file is now. */
+function reasonOf(read: { problem?: string }, bad: string | undefined): string | undefined {
+  if (bad !== undefined) return readIfThere(`${bad}.reason`)?.trim() ?? read.problem
+  return read.problem && `no request yet (${read.problem}); if it stays so, a builder sets it aside in queue/bad a minute after it was written`
 }

@@ -15,10 +15,20 @@ export interface Queue {
   bury(claim: Claim, reason: string): Promise<void>
   /** What waits and what is claimed, oldest first. */
   list(): Promise<Listed[]>
+  /** The entry of that name where it is not decided, whatever else the queue holds. */
+  find(entry: string): Promise<Listed | undefined>
+  /** Begins to follow what waits and what is claimed. */
+  follow(): Follower
   /** Removes a waiting entry, recorded as decided; false where it is not waiting (any more). */
   drop(entry: string): Promise<boolean>
   /** Mends what a crash left half done and returns the claims that a dead builder held. Only under the builder's lock. */
   repair(): Promise<Claim[]>
+}
+
+/** Looks cost what has changed, not what the queue holds. */
+export interface Follower {
+  /** What came and what went since the look before; the first one tells all. Not to be called while a look is under way. */
+  look(): Promise<{ came: Listed[]; gone: string[] }>
 }
 
 export interface Enqueued {

@@ -40,7 +40,11 @@ export function openWaiting(places: Places): Waiting {
 
 /** The names in a directory that can be entries: not hidden, not the queue's own directories. Whether one is a regular file is seen when it is taken. */
 export function listNames(directory: string): string[] {
-  return readdirSync(directory).filter((name) => !name.startsWith('.') && !['low', 'tmp', 'claimed', 'bad'].includes(name))
+  return readdirSync(directory).filter(isName)
+}
+
+export function isName(name: string): boolean {
+  return !name.startsWith('.') && !['low', 'tmp', 'claimed', 'bad'].includes(name)
 }
 
 function listNewestFirst(directory: string): string[] {

@@ -140,6 +140,45 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       ])
     })
 
+    test('an entry is found by its name in whatever state it is, until it is decided', async () => {
+      const { queue } = await open()
+      const { entry } = await queue.enqueue(aRequest())
+      const request = aRequest()
+      expect(await queue.find(entry)).toEqual({ entry, state: 'waiting', request })
+      const claim = (await queue.claim(number()))!
+      const build = { pipeline: 'tool', number: 1 }
+      expect(await queue.find(entry)).toEqual({ entry, state: 'claimed', request, build })
+      await queue.release(claim)
+      expect(await queue.find(entry)).toEqual({ entry, state: 'waiting', request, build })
+      await queue.bury((await queue.claim(number()))!, 'no such thing')
+      expect(await queue.find(entry)).toEqual({ entry, state: 'bad', request, reason: 'no such thing' })
+      const low = await queue.enqueue(aRequest(), { low: true })
+      expect(await queue.find(low.entry)).toMatchObject({ state: 'low' })
+      await queue.finish((await queue.claim(number()))!)
+      for (const name of [low.entry, 'unknown', '../queue', 'claimed', '']) expect(await queue.find(name)).toBeUndefined()
+    })
+
+    test('who follows it is told all at first, then only what came and what went, also by another process', async () => {
+      const { queue, reopen } = await open()
+      const names = async (follower: ReturnType<Queue['follow']>) => {
+        const { came, gone } = await follower.look()
+        return { came: came.map(({ entry, request }) => [entry, request?.commit_id]), gone }
+      }
+      const commits = ['a', 'b', 'c'].map((digit) => digit.repeat(40))
+      const [one, two, three] = [await queue.enqueue(aRequest({ commit_id: commits[0]! })), await queue.enqueue(aRequest({ commit_id: commits[1]! })), await queue.enqueue(aRequest({ commit_id: commits[2]! }), { low: true })]
+      const follower = queue.follow()
+      expect((await names(follower)).came.toSorted()).toEqual([one, two, three].map(({ entry }, index) => [entry, commits[index]]))
+      expect(await names(follower)).toEqual({ came: [], gone: [] })
+      const claim = (await queue.claim(number()))!
+      expect(await names(follower)).toEqual({ came: [], gone: [] })
+      await queue.finish(claim)
+      const four = await (await reopen()).enqueue(aRequest())
+      expect(await names(follower)).toEqual({ came: [[four.entry, aRequest().commit_id]], gone: [one.entry] })
+      await queue.drop(two.entry)
+      await queue.bury((await queue.claim(number()))!, 'no such thing')
+      expect((await names(follower)).gone.toSorted()).toEqual([two.entry, four.entry].toSorted())
+    })
+
     test('only a waiting entry can be dropped', async () => {
       const { queue } = await open()
       const claimed = (await enqueueAndClaim(queue))!
