@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { removeTree } from '../../src/build/work-directory.ts'
+import { findProgram } from '../../src/executor/find-program.ts'
 import { bundle } from '../helpers/bundle.ts'
 import { canMount } from '../helpers/small-disk.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -50,7 +51,7 @@ test.runIf(process.getuid?.() === 0).each([1, 1000])('directories that an ordina
   const place = tempDir()
   const program = bundle('src/build/work-directory.ts', place)
   const tree = join(place, 'trees/tree')
-  const user = (command: string) => execFileSync('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bash', '-c', command], { cwd: place, encoding: 'utf8' })
+  const user = (command: string) => execFileSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bash', '-c', command], { cwd: place, encoding: 'utf8' })
   chmodSync(place, 0o777)
   user(`mkdir -p ${tree}/closed/inner && touch ${tree}/closed/inner/{1..${count}} && chmod 000 ${tree}/closed/inner && chmod 300 ${tree}/closed && chmod 500 ${tree}`)
   user(`${process.execPath} --input-type=module -e 'import { removeTree } from "${program}"; await removeTree("${tree}")'`)
