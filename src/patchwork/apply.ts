@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAll } from '../disk/remove.ts'
 import { openAmTree, type AmTree } from '../git/am.ts'

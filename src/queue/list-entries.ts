@@ -40,7 +40,7 @@ export function entryIn(places: Places, state: Listed['state'], { entry, noted }
   const read = stats?.isFile() ? readEntry(path, stats.size) : undefined
   if (read === undefined) return undefined
   const note = noted && state !== 'bad' ? readNote(places.claimed, entry) : undefined
-  const reason = reasonOf(read, state === 'bad' ? path : undefined)
+  const reason = reasonOf('problem' in read ? read.problem : undefined, state === 'bad' ? path : undefined)
   return {
     entry,
     state,
@@ -51,7 +51,7 @@ export function entryIn(places: Places, state: Listed['state'], { entry, noted }
 }
 
 /** Why there is no request: as it was kept beside an entry that was set aside, at `bad`, or as its file is now. */
-function reasonOf(read: { problem?: string }, bad: string | undefined): string | undefined {
-  if (bad !== undefined) return readIfThere(`${bad}.reason`)?.trim() ?? read.problem
-  return read.problem && `no request yet (${read.problem}); if it stays so, a builder sets it aside in queue/bad a minute after it was written`
+function reasonOf(problem: string | undefined, bad: string | undefined): string | undefined {
+  if (bad !== undefined) return readIfThere(`${bad}.reason`)?.trim() ?? problem
+  return problem && `no request yet (${problem}); if it stays so, a builder sets it aside in queue/bad a minute after it was written`
 }
