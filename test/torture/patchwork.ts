@@ -64,10 +64,11 @@ async function round(mails: Record<Kind, string[]>): Promise<void> {
   for (let one = 0; one < many; one++) mail(mails)
   if (random() < 0.2) fake.troubles.push({ match: /./, times: Math.ceil(random() * 5), status: 502, body: '<html>Bad Gateway</html>' })
   const poller = start(['poll'])
-  const builder = start(['build', '--threads', '2'])
   await sleep(random() * 1000)
   await killSometimes(poller, 'poller kills')
-  await sleep(random() * 2000)
+  // One that came first would find nothing to build, and be gone.
+  const builder = start(['build', '--threads', '2'])
+  await sleep(random() * 3000)
   await killSometimes(builder, 'builder kills')
   await Promise.all([ended(poller), ended(builder)])
 }
