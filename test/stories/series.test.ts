@@ -5,6 +5,7 @@ import type { RunResult } from '../../src/model/build.ts'
 import { directoryName } from '../../src/model/names.ts'
 import { aSeriesServer, mailsSince, seriesOf, stateJob } from '../helpers/a-series-server.ts'
 import { exitOf, until } from '../helpers/a-home.ts'
+import { gitRepo } from '../helpers/git-repo.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 
 const { patches } = JSON.parse(readFileSync('test/fixtures/patchwork/ids.json', 'utf8')) as { patches: Record<string, number[]> }
@@ -103,6 +104,22 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.result('make/1')).toMatchObject({ verdict: 'passed', blame: { class: 'flaky' } })
     expect(server.smtp.taken).toEqual([])
   }, 30_000)
+
+  test('brings services, too: each patch has its own under the same name', async () => {
+    const repo = gitRepo()
+    const pipeline = (word: string) => `import { pipeline } from 'quern'\nexport default pipeline((p) => {\n  p.job('mill', 'exec node -e "require(\\'net\\').createServer((c)=>c.on(\\'error\\',()=>{}).end(\\'${word}\\')).listen(8080)"', { service: true, ready: 'true < /dev/tcp/mill/8080' })\n  p.job('fetch', 'cat < /dev/tcp/mill/8080')\n})\n`
+    const start = repo.commit({ '.quern/pipeline.ts': pipeline('chaff') }, 'Begin')
+    for (const word of ['grain', 'flour']) repo.commit({ '.quern/pipeline.ts': pipeline(word) }, `state: ${word}`)
+    const mails = mailsSince(repo, start)
+    repo.git('reset', '--quiet', '--hard', start)
+    const server = await aSeriesServer({ tree: repo.path, jobs: {}, source: { pipelines: ['file:.quern/pipeline.ts'] } })
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+    expect(patches.map(server.shown)).toEqual([{ fetch: 'success: passed' }, { fetch: 'success: passed' }])
+    const [pipelineName] = server.list('builds').filter((name) => name !== 'index.jsonl')
+    expect(['[1/2]', '[2/2]'].map((mark) => server.console(`${pipelineName}/1`, directoryName(`fetch ${mark}`)))).toEqual(['grain', 'flour'])
+  }, 60_000)
 
   test('of which version 2 comes during the build of version 1 is told of version 2 only', async () => {
     const { repo, start, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n')
