@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { runProgram } from '../disk/program.ts'
 import { readStrangersFile } from '../disk/read-strangers-file.ts'
-import { removeAll } from '../disk/remove.ts'
-import { makeDirectory } from '../disk/write.ts'
 import type { Ending, Execution, Limits } from '../executor/executor.ts'
 import { isTrusted, type Request } from '../model/request.ts'
 import { PipelineError } from '../plan/pipeline/pipeline-error.ts'
 import { PlanError } from '../plan/plan-error.ts'
+import { keepHelpers, takeHelpers } from './helpers-cache.ts'
 
 export interface HelperSettings {
   home: string
@@ -49,10 +47,10 @@ export async function installHelpers(question: HelperQuestion): Promise<void> {
   const lock = readStrangersFile(join(root, place, 'package-lock.json'), largest)
   if (lock === undefined) throw new PipelineError(`${join(place, 'package.json')} names packages, but has no package-lock.json beside it: run "npm install" there and commit the file`)
   const kept = cachesFor(file.request, settings.home, `${process.version}\0${process.arch}\0${manifest}\0${lock}`)
-  const found = kept.find((path) => existsSync(path)) ?? (await install({ manifest, lock }, kept[0]!, question))
   const target = join(root, place, 'node_modules')
-  await removeAll(target)
-  await runProgram('cp', ['-a', '--', found, target])
+  if (await takeHelpers(settings.home, kept, target)) return
+  await install({ manifest, lock }, kept[0]!, question)
+  await takeHelpers(settings.home, kept, target)
 }
 
 function namesPackages(manifest: string, path: string): boolean {
@@ -71,7 +69,7 @@ function cachesFor(request: Request, home: string, contents: string): string[] {
   return isTrusted(request) ? [trusted] : [join(home, 'cache/helpers/untrusted', name), trusted]
 }
 
-async function install({ manifest, lock }: { manifest: string; lock: string }, target: string, { file, directory, settings }: HelperQuestion): Promise<string> {
+async function install({ manifest, lock }: { manifest: string; lock: string }, path: string, { file, directory, settings }: HelperQuestion): Promise<void> {
   const { request } = file
   if (!settings.mayUseNetwork(request)) throw new PlanError(`the packages of ${file.path} are not installed here yet, and untrusted requests of this repository get no network: a trusted request with the same lock file installs them, or add the repository under grants: untrusted_network:`)
   const workspace = join(directory, 'helpers')
@@ -80,10 +78,7 @@ async function install({ manifest, lock }: { manifest: string; lock: string }, t
   writeFileSync(join(workspace, 'package-lock.json'), lock)
   const { ending, printed } = await settings.execute(npm, { workspace, network: isTrusted(request) ? 'host' : 'isolated', mounts: [], limits: { ...settings.limits, timeout: patience } })
   if (ending.verdict !== 'passed') throw whyNot(file.path, ending, printed)
-  makeDirectory(dirname(target))
-  // Another build may have been first; what it installed is the same.
-  if (!existsSync(target)) renameSync(join(workspace, 'node_modules'), target)
-  return target
+  await keepHelpers(settings.home, join(workspace, 'node_modules'), path)
 }
 
 function whyNot(path: string, { verdict, code, reason }: Ending, printed: string): Error {

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { pruneHelpers } from '../build/helpers-cache.ts'
 import { heldBuilds } from '../build/hold.ts'
 import { pruneVerdicts } from '../build/verdicts.ts'
 import { takeLock } from '../disk/lock.ts'
+import { pruneMirrors } from '../git/prune-mirrors.ts'
 import { pruneLedger } from '../ledger/prune-ledger.ts'
 import { buildName } from '../model/build.ts'
 import { jobDirectory } from '../model/names.ts'
@@ -21,11 +23,16 @@ import { printJson, printLine, printTable } from './terminal.ts'
 /** Days after which decisions and known deliveries are forgotten. */
 const remembered = 365
 
+/** Days after which a mirror, or packages of pipelines, go that nobody has used: what they hold can be had again, and no build lasts so long. */
+const cached = 30
+
+const day = 24 * 60 * 60 * 1000
+
 export function define(command: Command): void {
   command
     .option('--dry-run', 'tell what would be removed, and remove nothing')
     .option('--json', 'as JSON: a list of builds with their bytes')
-    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days,\nmailed series when their last record is gone, too.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
+    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days,\nmailed series when their last record is gone, too; mirrors of repositories and packages of pipelines that nobody has used for ${cached} days go.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
     .action((options: { dryRun?: boolean; json?: boolean }) => prune(options))
 }
 
@@ -33,14 +40,16 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   const config = await openConfig()
   const now = Date.now()
   const removed = pruneRecords(config.home, { rulesOf: await openRules(config), inUse: await buildsInUse(config.home), now, dryRun })
-  const before = now - remembered * 24 * 60 * 60 * 1000
+  const before = now - remembered * day
   const forgotten = pruneDecided(config.home, { before, dryRun })
   pruneVerdicts(config.home, { before, dryRun })
   pruneLedger(join(config.home, 'ledger'), { before, dryRun })
+  const unused = { before: now - cached * day, dryRun }
+  const emptied = { mirrors: await pruneMirrors(join(config.home, 'cache/git'), unused), helpers: await pruneHelpers(config.home, unused) }
   if (!dryRun && removed.length > 0) renewIndex(config.home)
   const series = await pruneSeries(config, { before, removed, dryRun })
   if (json) printJson(removed)
-  else tell(removed, { forgotten, series }, dryRun)
+  else tell(removed, { forgotten, series, ...emptied }, dryRun)
 }
 
 /** A job definition's own rule wins; a removed definition leaves the rules of quern.yaml. */
@@ -68,8 +77,9 @@ function renewIndex(home: string): void {
   }
 }
 
-function tell(removed: Pruned[], { forgotten, series }: { forgotten: number; series: number }, dryRun: boolean): void {
+function tell(removed: Pruned[], { forgotten, series, mirrors, helpers }: Record<'forgotten' | 'series' | 'mirrors' | 'helpers', number>, dryRun: boolean): void {
   const would = dryRun ? 'Would remove' : 'Removed'
   if (removed.length > 0) printTable([['BUILD', 'BYTES'], ...removed.map((build) => [buildName(build), String(build.bytes)])])
   printLine(`${would} ${removed.length} builds, ${removed.reduce((sum, { bytes }) => sum + bytes, 0)} bytes, and ${forgotten} entries decided more than ${remembered} days ago.${series > 0 ? ` ${dryRun ? 'Would forget' : 'Forgot'} ${series} mailed series.` : ''}`)
+  if (mirrors + helpers > 0) printLine(`${would} ${mirrors} mirrors and ${helpers} installations of packages that nobody has used for ${cached} days.`)
 }

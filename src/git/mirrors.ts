@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAll } from '../disk/remove.ts'
+import { withLock } from '../disk/with-lock.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { CheckoutError, GitError } from './git-error.ts'
-import { withLock } from './lock-mirror.ts'
 import { marked, marker } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
 import { readRemote, type Remote } from './remote.ts'
@@ -53,7 +53,7 @@ export function openMirrors(directory: string, { env, localPaths = false }: { en
       const remote = allowedRemote(address, localPaths)
       const path = join(directory, mirrorName(remote.url))
       const context: Context = { remote, path, options, git: gitFor(remote, world, options) }
-      await withLock(`${path}.lock`, options.signal, () => bringUpToDate(context))
+      await withLock(lockOf(path), options.signal, () => bringUpToDate(context))
       return openedAt(context)
     },
   }
@@ -72,6 +72,8 @@ function openedAt({ remote, path, git }: Context): Mirror {
 
 async function bringUpToDate(context: Context): Promise<void> {
   const { path } = context
+  // By this time `quern prune` knows which mirrors are in use.
+  utimesSync(lockOf(path), new Date(), new Date())
   await removeAll(temporary(path))
   if (existsSync(join(path, marker))) await repair(context)
   if (!existsSync(path)) await clone(context)
@@ -188,7 +190,11 @@ function mirrorName(url: string): string {
   return `${readable}~${createHash('sha256').update(url).digest('hex').slice(0, 16)}`
 }
 
-function temporary(path: string): string {
+function lockOf(path: string): string {
+  return `${path}.lock`
+}
+
+export function temporary(path: string): string {
   return `${path}.clone`
 }
 

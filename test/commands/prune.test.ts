@@ -62,6 +62,20 @@ test('a pipeline and a job definition may have rules of their own', async () => 
   expect({ stderr, left: readdirSync(join(home, 'builds/app')) }).toEqual({ stderr: '', left: ['3'] })
 })
 
+test('mirrors and packages that nobody has used for a month go', async () => {
+  const { home } = await aHomeWithOldBuilds('')
+  const then = new Date(Date.now() - 31 * day)
+  for (const path of ['git/old', 'git/young', 'helpers/trusted/old', 'helpers/untrusted/young']) mkdirSync(join(home, 'cache', path), { recursive: true })
+  for (const name of ['old', 'young']) writeFileSync(join(home, `cache/git/${name}.lock`), '')
+  for (const path of ['git/old.lock', 'helpers/trusted/old']) utimesSync(join(home, 'cache', path), then, then)
+  const told = '1 mirrors and 1 installations of packages that nobody has used for 30 days.'
+  expect(await runQuern(home, ['prune', '--dry-run'])).toMatchObject({ code: 0, stdout: expect.stringContaining(`Would remove ${told}`) })
+  expect(readdirSync(join(home, 'cache/git'))).toContain('old')
+  expect(await runQuern(home, ['prune'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(`Removed ${told}`) })
+  expect(readdirSync(join(home, 'cache/git')).filter((name) => !name.endsWith('.lock'))).toEqual(['young'])
+  expect([readdirSync(join(home, 'cache/helpers/trusted')), readdirSync(join(home, 'cache/helpers/untrusted'))]).toEqual([[], ['young']])
+})
+
 test('an entry decided more than a year ago is forgotten with its delivery, a younger one is known', async () => {
   const { home } = await aHomeWithOldBuilds('')
   const [oldest] = readdirSync(join(home, 'ledger/done')).toSorted()

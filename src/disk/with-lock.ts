@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { takeLock, type Lock } from '../disk/lock.ts'
+import { takeLock, type Lock } from './lock.ts'
 
 /** Milliseconds between two looks at a lock that another process holds: a fetch takes longer than this, and each look costs two. */
 const pause = 200
