@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { isCode } from './read.ts'
 
 /**
@@ -18,7 +18,9 @@ export function readStrangersFile(path: string, most: number): string | undefine
   }
 }
 
+/** Most often there is none, which is asked first: making an error takes longer. */
 function openOwn(path: string): number | undefined {
+  if (!existsSync(path)) return undefined
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
