@@ -1,6 +1,7 @@
 import type { Claim } from '../queue/queue.ts'
 import type { BuildRecord } from '../record/build-record.ts'
 import type { Allowance } from './allowance.ts'
+import type { FirstPlace } from './first-place.ts'
 import type { Stop } from './stop.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -9,10 +10,11 @@ export interface Attempt {
   workshop: Workshop
   claim: Claim
   record: BuildRecord
-  /** Gives the right to execute one run; the first one of a build comes with its claim. */
+  /** Gives the right to execute one run. */
   takeSlot: () => Promise<() => void>
-  /** Gives back the slot that came with the claim, if no run has taken it: the build waits for others. */
-  leaveSlot: () => void
+  /** Lets another build be claimed in its stead: this one waits for others. */
+  leaveSeat: () => void
+  firstPlace: FirstPlace
   stop: Stop
   allowance: Allowance
 }

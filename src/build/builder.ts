@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { takeLock } from '../disk/lock.ts'
 import { makeDirectory } from '../disk/write.ts'
 import { isTerminal } from '../model/verdict.ts'
+import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
 import { clearWorkspaces, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
@@ -12,6 +13,9 @@ import type { Workshop } from './workshop.ts'
 
 /** Builds that are claimed at once, most of which wait for their group: each is held in memory, and none of them in the queue. */
 const mostClaimed = 100
+
+/** Builds that are claimed beyond those that can execute: their claims are on disk and their records open when a slot gets free. */
+const claimedAhead = 1
 
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100
@@ -41,22 +45,25 @@ export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { e
 /** Claims and builds until nothing waits and nothing runs. Returns how many entries it claimed. */
 async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   const slots = openSlots(workshop.threads)
+  const seats = openSlots(workshop.threads + claimedAhead)
+  const canStart = () => seats.free() >= claimedAhead && slots.free() > 0
   const running = new Set<Promise<void>>()
   let failure: unknown
   let claimed = 0
   while (failure === undefined) {
     if (running.size >= mostClaimed) await Promise.race(running)
-    const give = await slots.take()
+    const leaveSeat = await seats.take()
+    const low = canStart()
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
-    const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop).catch((error: unknown) => void (failure ??= error))
+    const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
     if (claim === undefined) {
-      give()
+      leaveSeat()
       if (running.size === 0 || stop.aborted || failure !== undefined) break
-      await arrival(workshop.home, running)
+      await arrival(workshop.home, running, () => !low && canStart())
       continue
     }
     claimed++
-    const build = startBuild(workshop, claim, { give, slots, stop })
+    const build = startBuild(workshop, claim, { slots, leaveSeat, stop })
       .catch((error: unknown) => (failure ??= error))
       .then(() => void running.delete(build))
     running.add(build)
@@ -68,30 +75,30 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   return claimed
 }
 
-function claimNext({ queue, records, pipelineOf, prepare }: Workshop): Promise<Claim | undefined> {
-  return queue.claim((request) => {
+/** What may wait for all others is claimed only when it can start: what comes meanwhile goes first. */
+function claimNext({ queue, records, pipelineOf, prepare }: Workshop, { low }: { low: boolean }): Promise<Claim | undefined> {
+  const assign = (request: Request) => {
     prepare(request)
     return records.reserve(pipelineOf(request))
-  })
+  }
+  return queue.claim(assign, { low })
 }
 
-async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop: builderStops }: { give: () => void; slots: Slots; stop: AbortSignal }): Promise<void> {
-  let first: (() => void) | undefined = give
+async function startBuild(workshop: Workshop, claim: Claim, { slots, leaveSeat, stop: builderStops }: { slots: Slots; leaveSeat: () => void; stop: AbortSignal }): Promise<void> {
+  // After its first run, the next build is claimed, whatever runs are still to come.
   const takeSlot = async () => {
-    const mine = first ?? (await slots.take())
-    first = undefined
-    return mine
-  }
-  const leaveSlot = () => {
-    first?.()
-    first = undefined
+    const give = await slots.take()
+    return () => {
+      give()
+      leaveSeat()
+    }
   }
   const stop = watchForStop(workshop.records.directory(claim.build), builderStops)
   try {
-    const reports = await runBuild(workshop, claim, { takeSlot, leaveSlot, stop })
+    const reports = await runBuild(workshop, claim, { takeSlot, leaveSeat, stop })
     if (reports === 0) return
     // A server that does not answer holds up nobody's build.
-    give()
+    leaveSeat()
     await workshop.outbox.deliverDue()
   } catch (error) {
     // The record could not be kept (a full disk): this builder ends. What is decided is handed over by the next one's
@@ -100,19 +107,19 @@ async function startBuild(workshop: Workshop, claim: Claim, { give, slots, stop:
     throw error
   } finally {
     stop.close()
-    give()
+    leaveSeat()
   }
 }
 
-/** Resolves when a build ended or the queue directory changed. */
-function arrival(home: string, running: Set<Promise<void>>): Promise<void> {
+/** Resolves when a build ended, the queue directory changed, or there is another reason to look. */
+function arrival(home: string, running: Set<Promise<void>>, mayLook: () => boolean): Promise<void> {
   const before = changed(home)
   return new Promise((resolve) => {
     const arrived = () => {
       clearInterval(timer)
       resolve()
     }
-    const timer = setInterval(() => changed(home) !== before && arrived(), arrivalInterval)
+    const timer = setInterval(() => (mayLook() || changed(home) !== before) && arrived(), arrivalInterval)
     void Promise.race(running).then(arrived)
   })
 }

@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildName } from '../model/build.ts'
 import { isTerminal } from '../model/verdict.ts'
 import type { Claim } from '../queue/queue.ts'
@@ -39,10 +40,16 @@ async function mend(workshop: Workshop, claim: Claim): Promise<void> {
   }
   // The number is promised to this entry: nobody else gets it, although a power cut may have lost its directory.
   mkdirSync(workshop.records.directory(claim.build), { recursive: true })
-  if (claim.deaths + 1 >= patience) return setAside(workshop, claim)
-  workshop.log.warn({ build, entry: claim.entry, attempt: claim.attempt }, 'a builder died over this entry; it waits again')
-  await workshop.queue.release(claim, { died: true })
-  workshop.ledger.decide({ decision: 'released', reason: `the builder died during attempt ${claim.attempt}`, entry: claim.entry, build })
+  const died = !waited(workshop.records.directory(claim.build))
+  if (died && claim.deaths + 1 >= patience) return setAside(workshop, claim)
+  workshop.log.warn({ build, entry: claim.entry, attempt: claim.attempt }, died ? 'a builder died over this entry; it waits again' : 'a builder died while this entry waited; it waits again')
+  await workshop.queue.release(claim, { died })
+  workshop.ledger.decide({ decision: 'released', reason: `the builder died ${died ? `during attempt ${claim.attempt}` : 'before any of its runs had begun'}`, entry: claim.entry, build })
+}
+
+/** Whether its plan was settled and none of its runs had begun: nobody died over that. */
+function waited(directory: string): boolean {
+  return existsSync(join(directory, 'plan.json')) && !existsSync(join(directory, 'runs'))
 }
 
 async function setAside(workshop: Workshop, claim: Claim): Promise<void> {

@@ -10,6 +10,7 @@ import { decide, handOver, resultOf } from './decide.ts'
 import { blameFailures } from './blame-failures.ts'
 import { withNeeds } from './comparable.ts'
 import { executePlan } from './execute-plan.ts'
+import { openFirstPlace } from './first-place.ts'
 import type { Hold } from './hold.ts'
 import { ofPipeline, recordMistake } from './record-mistake.ts'
 import { withoutRequestValues } from './reusable.ts'
@@ -22,13 +23,14 @@ import type { Mistaken, Settled, Workshop } from './workshop.ts'
  * is told to stop, back in the queue; with the number of reports that wait in the outbox. Rejects only where the record
  * itself cannot be kept, like on a full disk.
  */
-export async function runBuild(workshop: Workshop, claim: Claim, { stop, ...slots }: Pick<Attempt, 'takeSlot' | 'leaveSlot' | 'stop'>): Promise<number> {
+export async function runBuild(workshop: Workshop, claim: Claim, { stop, ...slots }: Pick<Attempt, 'takeSlot' | 'leaveSeat' | 'stop'>): Promise<number> {
   const started = new Date().toISOString()
   const directory = workshop.records.directory(claim.build)
   const record = openBuildRecord(directory, claim)
   begin(workshop, claim, record)
   const allowance = openAllowance(isTrusted(claim.request) ? undefined : workshop.untrusted, stop.cancel)
-  const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, ...slots, stop, allowance })
+  const firstPlace = openFirstPlace(record)
+  const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, ...slots, stop, allowance, firstPlace }).finally(firstPlace.close)
   if (verdict === 'cancelled' && stop.released()) return putBack(workshop, claim, record)
   const result = resultOf(claim, { verdict, reason, started, runs: carried.runs, blame: carried.blame })
   await decide(workshop, record, { request: carried.request ?? claim.request, ...(carried.plan && { plan: carried.plan }), result, directory }, hold)

@@ -2,6 +2,8 @@
 export interface Slots {
   /** Resolves when a slot is free, with the call that gives it back. */
   take(): Promise<() => void>
+  /** How many would be given at once. */
+  free(): number
 }
 
 export function openSlots(count: number): Slots {
@@ -18,6 +20,7 @@ export function openSlots(count: number): Slots {
       else await new Promise<void>((resolve) => waiting.push(resolve))
       return once(give)
     },
+    free: () => free,
   }
 }
 

@@ -20,8 +20,10 @@ export function takePlace(attempt: Attempt, run: PlannedRun, { runs, slot }: { r
 }
 
 async function inTurn(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs: PlannedRun[]; slot: boolean }): Promise<() => void> {
+  attempt.firstPlace.ask()
   const endTurns = await takeTurns(attempt, run, runs)
   const giveSlot = slot ? await attempt.takeSlot() : () => {}
+  attempt.firstPlace.take()
   const atWork = attempt.allowance.begin()
   return () => {
     atWork()
@@ -32,11 +34,11 @@ async function inTurn(attempt: Attempt, run: PlannedRun, { runs, slot }: { runs:
 
 /**
  * Runs of one group go one after the other, over all builds, and so do those that work in one tree, whomever they have it
- * from. A build that has to wait for others does so without a slot.
+ * from. A build that has to wait for others keeps nobody from being claimed.
  */
-async function takeTurns({ workshop, claim, leaveSlot }: Attempt, run: PlannedRun, runs: PlannedRun[]): Promise<() => void> {
+async function takeTurns({ workshop, claim, leaveSeat }: Attempt, run: PlannedRun, runs: PlannedRun[]): Promise<() => void> {
   const keys = [...(run.group === undefined ? [] : [`group ${run.group}`]), ...(typeof run.workspace === 'object' ? [`tree ${buildName(claim.build)} ${ownerOf(run.name, runs)}`] : [])]
-  if (keys.some((key) => workshop.turns.isTaken(key))) leaveSlot()
+  if (keys.some((key) => workshop.turns.isTaken(key))) leaveSeat()
   const ends: (() => void)[] = []
   for (const key of keys) ends.push(await workshop.turns.wait(key))
   return () => ends.forEach((end) => end())

@@ -180,7 +180,7 @@ async function buildClaim(workshop: Workshop, claim: Claim, stop: Stop): Promise
   const executor = workshop.executor
   // Who broke it is known, and sees every failure at once.
   const alone = { blame: { compare: false, retry: false }, reportsOn: async () => [] }
-  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, leaveSlot: () => {}, stop })
+  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, leaveSeat: () => {}, stop })
 }
 
 async function report(workshop: Workshop, result: BuildResult, plan: Plan | undefined): Promise<void> {

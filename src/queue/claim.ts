@@ -18,8 +18,8 @@ const patience = 60_000
 type Assign = Parameters<Queue['claim']>[0]
 
 /** Takes the oldest entry that can be taken; what cannot be is skipped, set aside or dropped on the way. */
-export async function claimOldest(room: Room, waiting: Waiting, assign: Assign): Promise<Claim | undefined> {
-  for (const candidate of waiting.candidates()) {
+export async function claimOldest(room: Room, waiting: Waiting, { assign, low }: { assign: Assign; low: boolean }): Promise<Claim | undefined> {
+  for (const candidate of waiting.candidates(low)) {
     try {
       const claim = await take(room, candidate, assign)
       if (claim !== undefined) return claim

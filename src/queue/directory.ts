@@ -49,7 +49,7 @@ export function openDirectoryQueue(home: string, { ledger, log, now = Date.now }
   const room: Room = { places, ledger, log, nextName, now }
   return {
     enqueue: openBatchWriter(places, nextName),
-    claim: (assign) => claimOldest(room, waiting, assign),
+    claim: (assign, { low = true } = {}) => claimOldest(room, waiting, { assign, low }),
     finish: async (claim) => finishClaim(room, claim),
     release: async (claim, { died = false } = {}) => waiting.putBack(releaseClaim(room, claim, died)),
     bury: async (claim, reason) => buryClaim(room, claim, reason),

@@ -5,8 +5,8 @@ import type { Request } from '../model/request.ts'
 export interface Queue {
   /** Resolves once the entry and its delivery id would survive a power cut. A delivery that is known already is answered with the entry it made. Rejects where it could not be made durable. */
   enqueue(request: Request, options?: { low?: boolean }): Promise<Enqueued>
-  /** Takes the oldest entry, or undefined where none waits. Once it resolves, the claim and the number that `assign` gave survive a power cut. An entry claimed before keeps its number. */
-  claim(assign: (request: Request) => BuildId): Promise<Claim | undefined>
+  /** Takes the oldest entry, or undefined where none waits; one of queue/low only where no other waits, and not with `low: false`. Once it resolves, the claim and the number that `assign` gave survive a power cut. An entry claimed before keeps its number. */
+  claim(assign: (request: Request) => BuildId, options?: { low?: boolean }): Promise<Claim | undefined>
   /** The entry is decided and will never be built again. A stale claim is refused. */
   finish(claim: Claim): Promise<void>
   /** Puts the entry back in its old place; it keeps its number. `died` counts against it. A stale claim is refused. */

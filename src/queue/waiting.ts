@@ -9,8 +9,8 @@ export interface Candidate {
 
 /** The names that wait, oldest first, kept in memory from claim to claim. */
 export interface Waiting {
-  /** What to try next, each name once a listing: queue/ first, queue/low only after a fresh look at queue/ found nothing to take. */
-  candidates(): Generator<Candidate>
+  /** What to try next, each name once a listing: queue/ first, then, where `low` says so, queue/low, after a fresh look at queue/ found nothing to take. */
+  candidates(low: boolean): Generator<Candidate>
   /** An entry is back in its place. */
   putBack(candidate: Candidate): void
 }
@@ -24,10 +24,11 @@ export function openWaiting(places: Places): Waiting {
   let low: string[] = []
 
   return {
-    *candidates() {
+    *candidates(withLow) {
       yield* drain(high, false)
       high = listNewestFirst(places.waiting)
       yield* drain(high, false)
+      if (!withLow) return
       yield* drain(low, true)
       low = listNewestFirst(places.low)
       yield* drain(low, true)

@@ -117,7 +117,7 @@ async function openSynced(path: string, flags: 'r' | 'w', write?: (descriptor: n
 function setAside(directory: string, attempt: number): void {
   const target = join(directory, 'attempts', String(attempt))
   mkdirSync(target, { recursive: true })
-  for (const name of ['runs', 'reports', 'result.json']) {
+  for (const name of ['plan.json', 'runs', 'reports', 'result.json']) {
     if (!existsSync(join(directory, name))) continue
     rmSync(join(target, name), { recursive: true, force: true })
     renameSync(join(directory, name), join(target, name))

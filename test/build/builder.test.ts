@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
@@ -39,7 +39,7 @@ describe('a builder', () => {
     await until('the build runs', () => existsSync(join(home, 'builds/app/1/runs/build/console.log')))
     drop()
     expect((await build()).code).toBe(0)
-    expect(existsSync(join(home, 'builds/app/2'))).toBe(false)
+    expect(existsSync(join(home, 'builds/app/2/runs'))).toBe(false)
     writeFileSync(gate, '')
     expect(await exitOf(first)).toBe(0)
     expect([status('app/1'), status('app/2')]).toEqual(['PASSED', 'PASSED'])
@@ -57,6 +57,52 @@ describe('a builder', () => {
     writeFileSync(join(directory, 'gate'), '')
     expect(await exitOf(builder)).toBe(0)
     expect(existsSync(join(directory, '3'.repeat(40)))).toBe(true)
+  })
+
+  test('claims one build more than it has threads for, which is QUEUED until it has a slot', async () => {
+    const { home, drop, startBuilder, status, list } = aHome({ chunks: { build_packages: '[ "$COMMIT_ID" = "$QUERN_TEST_HELD" ] || exit 0\nwhile ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE QUERN_TEST_HELD' } })
+    const gate = join(home, 'gate')
+    for (const digit of ['1', '2', '3']) drop({ commit_id: digit.repeat(40) })
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate, QUERN_TEST_HELD: '1'.repeat(40) })
+    await until('the second build waits', () => existsSync(join(home, 'builds/app/2/status')) && status('app/2') === 'QUEUED')
+    expect(status('app/1')).toBe('RUNNING')
+    expect(list('builds/app')).toEqual(['1', '2'])
+    writeFileSync(gate, '')
+    expect(await exitOf(builder)).toBe(0)
+    expect([status('app/1'), status('app/2'), status('app/3')]).toEqual(['PASSED', 'PASSED', 'PASSED'])
+  })
+
+  test('claims an entry of queue/low only when it can start: what comes meanwhile goes first', async () => {
+    const { home, drop, startBuilder, list, result } = aHome({ chunks: { build_packages: 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(home, 'gate')
+    drop()
+    const low = drop()
+    mkdirSync(join(home, 'queue/low'), { recursive: true })
+    renameSync(join(home, 'queue', low), join(home, 'queue/low', low))
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate })
+    await until('the build runs', () => existsSync(join(home, 'builds/app/1/runs')))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(list('queue/low')).toEqual([low])
+    const late = drop()
+    writeFileSync(gate, '')
+    expect(await exitOf(builder)).toBe(0)
+    expect([result('app/2').entry, result('app/3').entry]).toEqual([late, low])
+  })
+
+  test('killed three times, it blames only the entry whose build it had begun', async () => {
+    const { home, drop, build, startBuilder, list, result } = aHome({ chunks: { build_packages: 'case $COMMIT_ID in 1*) sleep 300 ;; esac\n' } })
+    const killer = drop({ commit_id: '1'.repeat(40) })
+    drop({ commit_id: '2'.repeat(40) })
+    for (const attempt of [1, 2, 3]) {
+      const builder = startBuilder()
+      const begun = (number: number, what: string) => existsSync(join(home, `builds/app/${number}/${what}`)) && readFileSync(join(home, `builds/app/${number}/summary.log`), 'utf8').split('begins').length === attempt + 1
+      await until(`attempt ${attempt} runs`, () => begun(1, 'runs') && begun(2, 'plan.json'))
+      builder.kill('SIGKILL')
+      await exitOf(builder)
+    }
+    await build()
+    expect(list('queue/bad')).toContain(killer)
+    expect([result('app/1').verdict, result('app/2').verdict]).toEqual(['errored', 'passed'])
   })
 
   test('sees an entry that arrives while it builds', async () => {
@@ -113,7 +159,7 @@ describe('a builder', () => {
     const entry = drop()
     for (const attempt of [1, 2, 3]) {
       const builder = startBuilder()
-      await until(`attempt ${attempt} runs`, () => existsSync(join(home, 'builds/app/1/summary.log')) && readFileSync(join(home, 'builds/app/1/summary.log'), 'utf8').split('begins').length === attempt + 1 && processesMarked(home).length > 0)
+      await until(`attempt ${attempt} runs`, () => existsSync(join(home, 'builds/app/1/summary.log')) && readFileSync(join(home, 'builds/app/1/summary.log'), 'utf8').split('begins').length === attempt + 1 && existsSync(join(home, 'builds/app/1/runs')))
       builder.kill('SIGKILL')
       await exitOf(builder)
     }
