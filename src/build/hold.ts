@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing, readIfThere } from '../disk/read.ts'
 import { makeDirectory, syncDirectory, writeAtomically } from '../disk/write.ts'
@@ -86,7 +86,9 @@ function markName(hold: Hold): string {
 }
 
 function marksOf(home: string, build: BuildId): string[] {
-  const names = orMissing(() => readdirSync(join(home, 'ledger/held'))) ?? []
+  const held = join(home, 'ledger/held')
+  // Asked first, since every build does: making an error takes longer.
+  const names = existsSync(held) ? readdirSync(held) : []
   return names.filter((name) => /^\d+-(.*)$/s.exec(name)?.[1] === nameOf(build))
 }
 
