@@ -27,6 +27,8 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export BUILD_TIMEOUT="60"
 # export ARTIFACT_LIMIT="1024"
 # export LOG_LIMIT="1024"
+# MiB of disk that the workspaces of a build may take together.
+# export WORKSPACE_LIMIT="65536"
 # What a whole build of an untrusted request may have: runs, minutes of work, MiB of output and artifacts.
 # export UNTRUSTED_RUNS="500"
 # export UNTRUSTED_TIMEOUT="360"

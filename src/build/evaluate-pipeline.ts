@@ -72,7 +72,7 @@ async function evaluateIn(directory: string, file: PipelineFile, { settings, sig
   // What is written beside the file must not follow a link of the commit to somewhere else.
   if (orMissing(() => realpathSync(join(root, file.path))) !== join(realpathSync(root), file.path)) throw new PipelineError(`the commit has no file ${file.path}, which is to be its pipeline`)
   const isolated = !isTrusted(file.request) || settings.trustedExecutor === 'sandbox'
-  const execute = executeIn(directory, { settings, signal, isolated })
+  const execute = executeIn(directory, { settings, signal, isolated, untrusted: !isTrusted(file.request) })
   await installHelpers({ file, root, directory, settings: { ...settings, execute } })
   const program = isolated ? programInside : settings.program
   const input: EvaluationInput = { root, file: file.path, api: join(program, 'index.js'), answer: join(workspace, 'answer.json'), repo: file.repo }
@@ -88,14 +88,14 @@ async function evaluateIn(directory: string, file: PipelineFile, { settings, sig
 }
 
 /** Runs bash for an evaluation, by the executor that is right for the request. */
-function executeIn(directory: string, { settings, signal, isolated }: { settings: EvaluatorSettings; signal: AbortSignal; isolated: boolean }): HelperSettings['execute'] {
+function executeIn(directory: string, { settings, signal, isolated, untrusted }: { settings: EvaluatorSettings; signal: AbortSignal; isolated: boolean; untrusted: boolean }): HelperSettings['execute'] {
   return async (text, given) => {
     const executor = await settings.executor(isolated ? 'sandbox' : 'shell')
     const script = join(directory, 'script')
     writeFileSync(script, text)
     const output = openOutput()
     const env = { ...settings.world, TMPDIR: join(given.workspace, 'tmp') }
-    const ending = await executor.execute({ id: `${settings.homeId}/pipeline/0/${basename(directory)}`, script, env, output: output.push, ...given }, signal)
+    const ending = await executor.execute({ id: `${settings.homeId}/pipeline/0/${basename(directory)}`, script, env, output: output.push, untrusted, ...given }, signal)
     return { ending, printed: output.text() }
   }
 }
@@ -106,7 +106,7 @@ function definedBy(path: string, { answer, ending, printed, settings }: { answer
   if (answer !== undefined && 'defined' in answer) return answer.defined
   if (answer !== undefined) throw new PipelineError(readable(answer.mistake.slice(0, 4000)), printed)
   if (/heap out of memory|memory and was killed/.test(`${printed}${ending.reason}`)) throw new PipelineError(`${path}: it needs more than the ${heap} MiB of memory that it may have`, printed)
-  throw new PipelineError(`${path}: its process ended with exit code ${ending.code} and left no jobs`, printed)
+  throw new PipelineError(`${path}: ${ending.reason ?? `its process ended with exit code ${ending.code} and left no jobs`}`, printed)
 }
 
 function remedy(reason = ''): string {

@@ -4,6 +4,7 @@ import { orMissing } from '../disk/read.ts'
 import type { Ending, Execution } from '../executor/executor.ts'
 import { buildName, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
+import { isTrusted } from '../model/request.ts'
 import { statusOf } from '../model/verdict.ts'
 import type { RunRecord } from '../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../record/console-log.ts'
@@ -153,5 +154,6 @@ function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, dis
     limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
     ...(image !== undefined && { image }),
     mounts: [...place.mounts, ...mounts],
+    untrusted: !isTrusted(claim.request),
   }
 }

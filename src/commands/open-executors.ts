@@ -1,5 +1,7 @@
+import { workDirectory } from '../build/work-directory.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
+import { openDiskWatch } from '../executor/disk-watch.ts'
 import { chooseExecutor, executorSettings, type ExecutorSettings } from '../executor/choose.ts'
 import type { ExecutorName } from '../model/plan.ts'
 import type { QuernConfig } from './open-config.ts'
@@ -16,8 +18,9 @@ export function networkMaker(config: QuernConfig): Workshop['makeNetwork'] {
 /** Opens each executor of this server when it is first asked for. */
 export function openExecutors(config: QuernConfig): Workshop['executor'] {
   const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
+  const disk = openDiskWatch({ directory: workDirectory(config.home), limit: config.settings.WORKSPACE_LIMIT * 1024 ** 2 })
   return async (name) => {
-    const executor = executors.get(name) ?? chooseExecutor(name, settingsOf(config))
+    const executor = executors.get(name) ?? chooseExecutor(name, settingsOf(config)).then(disk.guard)
     executors.set(name, executor)
     return executor
   }

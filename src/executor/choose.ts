@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { ExecutorName } from '../model/plan.ts'
+import { wholeNumber } from '../model/setting.ts'
 import type { ContainerSettings } from './container.ts'
 import type { Executor } from './executor.ts'
 import { openShell } from './shell.ts'
@@ -9,6 +10,8 @@ import type { TreeKillSetting } from './tree-killer.ts'
 export const executorEnvironment = {
   /** `group` where builds need sudo or su, which namespaces of an ordinary user disable; daemons may then outlive their run. */
   TREE_KILL: v.optional(v.picklist(['auto', 'group']), 'auto'),
+  /** MiB of disk that the workspaces of a build may take together. */
+  WORKSPACE_LIMIT: v.optional(wholeNumber({ min: 1, max: 1_000_000_000 }), '65536'),
   /** Which command line drives containers; auto takes podman, else docker. */
   ENGINE: v.optional(v.picklist(['auto', 'podman', 'docker']), 'auto'),
   /** Options before every command of the engine, separated by blanks. */

@@ -35,6 +35,8 @@ export interface Execution {
   beside?: string[]
   /** Of a sandbox that is not on this host's network: one that it shares with others, in place of its own. */
   namespace?: NetworkNamespace
+  /** What it executes is a stranger's: where the disk runs low, it ends. */
+  untrusted?: boolean
   /** Host path of a directory that it shares with other runs and may write: $QUERN_SHARED, at a place of the executor's choice. */
   shared?: string
   /**

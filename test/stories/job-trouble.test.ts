@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { aServer } from '../helpers/a-server.ts'
+import { gitRepo } from '../helpers/git-repo.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 import { canMount, smallDisk } from '../helpers/small-disk.ts'
 import { buildWithout } from '../helpers/without-programs.ts'
@@ -37,6 +38,24 @@ test.skipIf(!canMount || !sandboxed)('a job that fills its workspace to the brim
   expect(server.result('brim/1')).toMatchObject({ verdict: 'failed', runs: [{ code: 5 }] })
   expect(server.console('brim/1', 'brim')).toMatch(/^begun\n[^]*No space left on device[^]*\n\[quern: from here on the log could not be written while the run went on \(ENOSPC[^]*\n99999\n100000\n$/)
   expect(server.status('good/1')).toBe('PASSED')
+})
+
+test.skipIf(!canMount || !sandboxed)('strangers that take the disk are ended: with files at WORKSPACE_LIMIT, with files that have no name any more before the disk is full; the queue goes on', async () => {
+  const disk = smallDisk(128 * 1024 * 1024)
+  const repo = gitRepo()
+  const server = await aServer({ at: disk.path, settings: { WORKSPACE_LIMIT: '40', BLAME: 'never', CLONE_BASE: repo.path } })
+  server.write({
+    'job-defs/files.yml': 'script: |\n  for n in {1..60}; do fallocate -l 1M $n; done\n  sleep 60\n',
+    'job-defs/nameless.yml': 'script: |\n  exec 3> file; rm file\n  while head -c 1M /dev/zero >&3; do :; done\n  sleep 60\n',
+    'job-defs/good.yml': 'script: echo good\n',
+  })
+  for (const job of ['files', 'nameless', 'good']) server.drop({ pipeline: `job:${job}`, commit_id: repo.commit({}), clone_url: repo.path, source: 'github', trusted: false })
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('files/1')).toMatchObject({ verdict: 'failed', reason: expect.stringMatching(/^its workspace grew too large: .* may take 40 MiB \(WORKSPACE_LIMIT in environment\.sh\)$/) })
+  expect(server.read('builds/files/1/summary.log')).toContain('WORKSPACE_LIMIT')
+  expect(server.result('nameless/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('the disk ran low') })
+  expect(server.status('good/1')).toBe('PASSED')
+  expect(server.list('cache/work')).toEqual([])
 })
 
 test.skipIf(!canMount)('an engine that is not installed is errored with its package, an image that is nowhere with its name', async () => {
