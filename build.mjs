@@ -2,7 +2,9 @@
 // Beside it stands what projects import: the pipeline API and its test kit, with their types.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 
@@ -33,6 +35,26 @@ async function bundleProgram() {
   await build({ ...commonJs, entryPoints: { main: 'src/start.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' }, define: { quernBundle: JSON.stringify(name) } })
 }
 
+/**
+ * Keeps what V8 compiles for a build beside the bundle, by building something; src/start.ts looks there. Where that cannot
+ * be done, the builder keeps it by itself.
+ */
+async function compile() {
+  const home = mkdtempSync(join(tmpdir(), 'quern-compile-'))
+  try {
+    for (const name of ['scripts', 'queue', 'logs', 'cache']) mkdirSync(join(home, name))
+    for (const name of ['checkout_repos', 'build_packages']) writeFileSync(join(home, 'scripts', name), 'true\n')
+    const request = { repository: 'sample', ref: 'refs/heads/main', commit_id: '0'.repeat(40), committer_name: '', committer_email: '', clone_url: 'https://localhost/sample' }
+    writeFileSync(join(home, 'queue/1.000001-compile.json'), JSON.stringify(request))
+    await promisify(execFile)('bin/quern', ['build'], { env: { PATH: process.env.PATH, NODE: process.execPath, QUERN_HOME: home } })
+    for (const name of readdirSync(join(home, 'cache/code'))) copyFileSync(join(home, 'cache/code', name), join('dist', name))
+  } catch (error) {
+    console.warn(`Quern will compile itself at its first build: ${error.message}`)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
 rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist')
 await Promise.all([
@@ -43,3 +65,4 @@ await Promise.all([
   build({ ...common, entryPoints: { evaluate: 'src/plan/pipeline/evaluate-program.ts' }, outdir: 'dist/pipeline' }),
   emitTypes(),
 ])
+await compile()

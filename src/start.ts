@@ -10,13 +10,15 @@ declare const quernBundle: string
 const settled = 2000
 
 /**
- * Starts Quern. Its code is one file, and what V8 made of it is kept in the home's cache by the builder, for which
- * compiling is half of what it does before the first command of a build. (Node 22 has `module.enableCompileCache()` for this.)
+ * Starts Quern. Its code is one file, and compiling it is half of what a builder does before the first command of a build. So
+ * what V8 made of it is kept: beside it by build.mjs or, for another Node than that one, in the home's cache by the
+ * builder. (Node 22 has `module.enableCompileCache()` for this.)
  */
 function start(): void {
   const bundle = join(__dirname, quernBundle)
-  const kept = process.env['QUERN_HOME'] && join(process.env['QUERN_HOME'], 'cache/code', `${basename(bundle, '.cjs')}-${process.version}-${process.arch}`)
-  const cachedData = kept ? readKept(kept) : undefined
+  const name = `${basename(bundle, '.cjs')}-${process.version}-${process.arch}`
+  const kept = process.env['QUERN_HOME'] && join(process.env['QUERN_HOME'], 'cache/code', name)
+  const cachedData = (kept ? readKept(kept) : undefined) ?? readKept(join(__dirname, name))
   const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(bundle, 'latin1')}\n})`, {
     filename: bundle,
     ...(cachedData && { cachedData }),

@@ -1,11 +1,24 @@
-import { statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFile } from 'node:child_process'
+import { cpSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { aHome } from './helpers/a-home.ts'
 import { runQuern } from './helpers/run-quern.ts'
+import { tempDir } from './helpers/temp-dir.ts'
 
-test('a builder keeps its compiled code in the home, and the next ones start from it', async () => {
-  const { home, drop, build, list, status } = aHome()
+test('what npm install compiled is what a builder starts from: it keeps nothing', async () => {
+  const { drop, build, list, status } = aHome()
+  drop()
+  await build()
+  expect(status('app/1')).toBe('PASSED')
+  expect(compiled('dist')).toHaveLength(1)
+  expect(list('cache/code')).toEqual([])
+})
+
+test('a builder of another Node keeps its compiled code in the home, and the next ones start from it', async () => {
+  const { home, drop, list, status } = aHome()
+  const build = builderOfAnother(home)
   drop()
   await build()
   const [name] = list('cache/code')
@@ -23,7 +36,8 @@ test.each([
   ['is empty', (text: string) => [text, '']],
   ['was left by another version', () => ['quern-0123456789ab-v20.0.0-x64', 'of old']],
 ])('compiled code that %s is replaced, and nobody notices', async (_, spoil) => {
-  const { home, drop, build, list, status } = aHome()
+  const { home, drop, list, status } = aHome()
+  const build = builderOfAnother(home)
   drop()
   await build()
   const [name] = list('cache/code')
@@ -31,7 +45,7 @@ test.each([
   writeFileSync(join(home, 'cache/code', name!), 'not ours')
   writeFileSync(join(home, 'cache/code', spoiled!), content!)
   drop()
-  expect(await build()).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect(await build()).toEqual({ stdout: '', stderr: '' })
   expect(status('app/2')).toBe('PASSED')
   expect(list('cache/code')).toEqual([name])
   expect(statSync(join(home, 'cache/code', name!)).size).toBeGreaterThan(100_000)
@@ -42,3 +56,13 @@ test('other commands keep nothing', async () => {
   expect((await runQuern(home, ['queue'])).code).toBe(0)
   expect(list('cache')).toEqual([])
 })
+
+const compiled = (directory: string) => readdirSync(directory).filter((name) => name.endsWith(process.arch))
+
+/** The builder of an installation without compiled code, as one is whose Node was changed. */
+function builderOfAnother(home: string) {
+  const root = tempDir()
+  const isLean = (path: string) => basename(path) !== 'types' && !path.endsWith(process.arch)
+  for (const name of ['bin', 'dist', 'scripts', 'package.json']) cpSync(name, join(root, name), { recursive: true, filter: isLean })
+  return () => promisify(execFile)(join(root, 'bin/quern'), ['build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
+}
