@@ -54,6 +54,15 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       expect((await queue.claim(number()))?.entry).toBe(parents[1]!.entry)
     })
 
+    test('a claim that leaves low entries alone takes the others only', async () => {
+      const { queue } = await open()
+      const parent = await queue.enqueue(aRequest(), { low: true })
+      expect(await queue.claim(number(), { low: false })).toBeUndefined()
+      const first = await queue.enqueue(aRequest())
+      expect((await queue.claim(number(), { low: false }))?.entry).toBe(first.entry)
+      expect((await queue.claim(number()))?.entry).toBe(parent.entry)
+    })
+
     test.each(['waiting', 'claimed', 'finished', 'buried', 'dropped', 'released'])('a redelivery of a %s entry is answered with that entry', async (state) => {
       const { queue, reopen } = await open()
       const request = aRequest({ hook: 'main', delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958' })
