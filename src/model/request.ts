@@ -31,10 +31,14 @@ const words = v.pipe(
 
 const text = v.pipe(v.string(), v.transform((long) => long.replaceAll('\0', ' ').slice(0, 10_000)))
 
+/** Whoever reads a plan, a log or a page would read it. */
+export const withoutPassword = v.check<string, string>((url) => !/^https?:\/\/[^/@]*:[^/@]*@/.test(url), 'expected no password in it, since every plan and log would show it: give it as CLONE_TOKEN')
+
 const cloneUrl = v.pipe(
   v.string(),
   v.maxLength(2000),
   v.regex(/^(?:https?:\/\/|ssh:\/\/|git:\/\/|file:\/\/|\/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\p{Cc}\s]+$/u, 'expected a URL that git can clone'),
+  withoutPassword,
 )
 
 /** One run that somebody chose at the start of a job: a container and values for its parameters. */

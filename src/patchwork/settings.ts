@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { withoutPassword } from '../model/request.ts'
 
 const webAddress = v.pipe(v.string(), v.check(isWebAddress, 'expected the address of a Patchwork server, like https://patchwork.example.org'))
 const pipeline = v.pipe(v.string(), v.regex(/^(?:chunks|(?:job|file):.{1,200})$/, 'expected chunks, job:<name> or file:<path>'))
@@ -12,7 +13,7 @@ const patchworkSourceSchema = v.strictObject({
   /** The name in environment.sh that holds the token for posting; reading needs none. */
   token_env: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable in environment.sh'))),
   /** Where the repository is cloned from that the patches apply to. */
-  tree: v.pipe(v.string(), v.maxLength(2000)),
+  tree: v.pipe(v.string(), v.maxLength(2000), withoutPassword),
   branch: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$/, 'expected the name of a branch')), 'master'),
   pipelines: v.pipe(v.array(pipeline), v.minLength(1, 'expected at least one pipeline')),
   /** Build every patch in order, or only the last. */

@@ -1,11 +1,11 @@
 import * as v from 'valibot'
-import type { Request } from '../model/request.ts'
+import { withoutPassword, type Request } from '../model/request.ts'
 import { PlanError } from './plan-error.ts'
 
 /** Settings in environment.sh that say where repositories are cloned from. */
 export const cloneEnvironment = {
   /** For entries without a clone_url: `<CLONE_BASE>/<repository>.git` is cloned. */
-  CLONE_BASE: v.optional(v.pipe(v.string(), v.regex(/^$|^(?:https?|ssh|git|file):\/\/\S+$|^\/\S+$|^[\w.-]+@[\w.-]+:\S*$/, 'expected a URL or an absolute path'), v.check((url) => !/^https?:\/\/[^/@]*:[^/@]*@/.test(url), 'expected no password in it, since every plan and log would show it: give it as CLONE_TOKEN')), ''),
+  CLONE_BASE: v.optional(v.pipe(v.string(), v.regex(/^$|^(?:https?|ssh|git|file):\/\/\S+$|^\/\S+$|^[\w.-]+@[\w.-]+:\S*$/, 'expected a URL or an absolute path'), withoutPassword), ''),
   /** Rewrites the URLs of forges; empty takes them as they come. */
   CLONE_WITH: v.optional(v.picklist(['', 'https', 'ssh'], 'expected https or ssh'), ''),
 }

@@ -1,10 +1,20 @@
 import { expect, test } from 'vitest'
 import { parseRequest } from '../../src/model/request.ts'
 import * as v from 'valibot'
+import { patchworkSchema } from '../../src/patchwork/settings.ts'
 import { cloneEnvironment, cloneUrlOf, type CloneSettings } from '../../src/plan/clone-url.ts'
 
 const request = (cloneUrl?: string) =>
   parseRequest({ repository: 'mill', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '', committer_email: '', clone_url: cloneUrl })
+
+function isRequest(cloneUrl: string): boolean {
+  try {
+    return request(cloneUrl) !== undefined
+  } catch (error) {
+    expect((error as Error).message).toContain('give it as CLONE_TOKEN')
+    return false
+  }
+}
 
 const none: CloneSettings = { CLONE_BASE: '', CLONE_WITH: '' }
 
@@ -30,8 +40,11 @@ test.each([
   ['file:///srv/git/name.git', 'file:///srv/git/name.git'],
 ])('CLONE_WITH=https clones %s from %s', (from, to) => expect(cloneUrlOf(request(from), { ...none, CLONE_WITH: 'https' })).toBe(to))
 
-test('a password in CLONE_BASE is refused: it would stand in every plan', () => {
-  const accepted = (url: string) => v.is(cloneEnvironment.CLONE_BASE, url)
+test.each([
+  ['CLONE_BASE', (url: string) => v.is(cloneEnvironment.CLONE_BASE, url)],
+  ['the clone_url of an entry', (url: string) => isRequest(url)],
+  ['the tree of a Patchwork project', (url: string) => v.is(patchworkSchema, [{ url: 'https://patchwork.example.org', project: 'mill', tree: url, pipelines: ['chunks'] }])],
+])('a password in %s is refused: it would stand in every plan', (_, accepted) => {
   expect(['https://user:not-a-real-token@example.org', 'http://:x@example.org/a'].filter(accepted)).toEqual([])
   expect(['https://user@example.org/mills', 'https://example.org:8443/a', 'ssh://git@example.org:2222/a', 'git@example.org:mills'].filter((url) => !accepted(url))).toEqual([])
 })
