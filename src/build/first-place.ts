@@ -6,7 +6,7 @@ export interface FirstPlace {
   ask(): void
   /** One of its runs has a place. */
   take(): void
-  /** Nobody waits any more. */
+  /** The attempt is over: a place that is given later changes its status no more. */
   close(): void
 }
 
@@ -28,7 +28,11 @@ export function openFirstPlace(record: BuildRecord): FirstPlace {
       if (shown) tell(record, 'RUNNING')
       shown = false
     },
-    close: () => clearTimeout(timer),
+    close() {
+      taken = true
+      shown = false
+      clearTimeout(timer)
+    },
   }
 }
 

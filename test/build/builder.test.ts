@@ -72,6 +72,34 @@ describe('a builder', () => {
     expect([status('app/1'), status('app/2'), status('app/3')]).toEqual(['PASSED', 'PASSED', 'PASSED'])
   })
 
+  test('a build that is cancelled while it waits for a slot stays cancelled when the slot gets free', async () => {
+    const { home, drop, startBuilder, status, list } = aHome({ chunks: { build_packages: 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(home, 'gate')
+    for (const digit of ['1', '2']) drop({ commit_id: digit.repeat(40) })
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate })
+    await until('the second build waits', () => existsSync(join(home, 'builds/app/2/status')) && status('app/2') === 'QUEUED')
+    writeFileSync(join(home, 'builds/app/2/cancel'), 'cancelled by a test\n')
+    await until('it is cancelled', () => status('app/2') === 'CANCELLED')
+    writeFileSync(gate, '')
+    expect(await exitOf(builder)).toBe(0)
+    expect([status('app/1'), status('app/2')]).toEqual(['PASSED', 'CANCELLED'])
+    expect(list('ledger/done')).toHaveLength(2)
+  })
+
+  test('told to stop, it leaves the build that waits for a slot QUEUED, and the next one builds it under its number', async () => {
+    const { home, drop, build, startBuilder, status, result } = aHome({ chunks: { build_packages: 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(home, 'gate')
+    const entries = ['1', '2'].map((digit) => drop({ commit_id: digit.repeat(40) }))
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate })
+    await until('the second build waits', () => existsSync(join(home, 'builds/app/2/status')) && status('app/2') === 'QUEUED')
+    builder.kill('SIGTERM')
+    expect(await exitOf(builder)).toBe(0)
+    expect([status('app/1'), status('app/2')]).toEqual(['QUEUED', 'QUEUED'])
+    writeFileSync(gate, '')
+    await build([], { QUERN_TEST_GATE: gate })
+    expect(['app/1', 'app/2'].map((name) => [result(name).entry, result(name).verdict])).toEqual(entries.map((entry) => [entry, 'passed']))
+  })
+
   test('claims an entry of queue/low only when it can start: what comes meanwhile goes first', async () => {
     const { home, drop, startBuilder, list, result } = aHome({ chunks: { build_packages: 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')
