@@ -24,6 +24,8 @@ export interface Surroundings {
   settled: Settled
   shared: SharedDirectory
   network: ServiceNetwork
+  /** The run's result, where a verdict that was stored while it waited spares it. */
+  takenMeanwhile: (run: PlannedRun) => Promise<RunResult | undefined>
   /** Of a service. */
   service?: Service | undefined
 }
@@ -39,6 +41,8 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   const giveBack = await takePlace(attempt, run, { runs: surroundings.settled.plan.runs, slot: surroundings.service === undefined })
   if (giveBack === undefined) return { name: run.name, verdict: 'cancelled' }
   try {
+    const taken = surroundings.service === undefined ? await surroundings.takenMeanwhile(run) : undefined
+    if (taken !== undefined) return taken
     const kept = record.openRun(run)
     const started = new Date().toISOString()
     if (told) record.say(`Run ${run.name} starts.`)

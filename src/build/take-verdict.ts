@@ -11,7 +11,7 @@ import type { StoredVerdict, Verdicts } from './verdicts.ts'
  * The stored verdicts that spare runs of a plan. A run whose tree another one takes over is spared only together with
  * that one: a verdict brings no tree back.
  */
-export function sparedRuns({ runs }: Plan, { keys, reusable, verdicts, asked }: { keys: Map<string, string>; reusable: Set<string>; verdicts: Verdicts; asked: 'request' | 'parent' }): Map<string, StoredVerdict> {
+export function sparedRuns({ runs }: Plan, { keys, reusable, verdicts, asked }: { keys: Map<string, string>; reusable: Set<string>; verdicts: Pick<Verdicts, 'find'>; asked: 'request' | 'parent' }): Map<string, StoredVerdict> {
   const found = new Map<string, StoredVerdict>()
   for (const { name } of runs) {
     const key = reusable.has(name) ? keys.get(name) : undefined

@@ -21,19 +21,27 @@ export interface Verdicts {
   keep(key: string, verdict: StoredVerdict): void
 }
 
+/** How many verdicts of builds that are not decided yet are remembered. */
+const mostRemembered = 1000
+
 export function openVerdicts(home: string, records: Records): Verdicts {
   const pathOf = (key: string) => join(directoryOf(home), `${key}.json`)
+  // The build that was claimed ahead gets the slot of the run that tells its verdict before that one's build is decided.
+  const own = new Map<string, string>()
   return {
     find(key, asked) {
       const stored = parse(readIfThere(pathOf(key)))
       if (stored === undefined || (asked === 'request' && stored.verdict !== 'passed')) return undefined
       const build = parseBuildName(stored.build)
       // Its outputs went with its record.
-      return build !== undefined && records.result(build)?.entry === stored.entry && existsSync(records.directory(build)) ? stored : undefined
+      const isOurs = own.get(key) === stored.entry || (build !== undefined && records.result(build)?.entry === stored.entry)
+      return build !== undefined && isOurs && existsSync(records.directory(build)) ? stored : undefined
     },
     keep(key, verdict) {
       makeDirectory(directoryOf(home))
       writeAtomically(pathOf(key), `${JSON.stringify(verdict)}\n`)
+      own.set(key, verdict.entry)
+      if (own.size > mostRemembered) own.delete(own.keys().next().value!)
     },
   }
 }

@@ -116,6 +116,13 @@ describe.skipIf(!sandbox)('the same tree, asked for again,', () => {
     expect(readFileSync(join(home, 'builds/tree/2/summary.log'), 'utf8')).toContain('taken from tree/1')
   })
 
+  test('is not tested again where its build waited for the slot in which the first was tested', async () => {
+    const { ids, push, grind, resultOf } = twice(`${job}  sleep 0.5\n`)
+    const [, second] = [push('tree', ids[0]!), push('tree', ids[1]!)]
+    await grind(1)
+    expect(resultOf(second)).toMatchObject({ verdict: 'passed', runs: [{ name: 'tree', verdict: 'passed', reused: 'tree/1' }] })
+  })
+
   test('is tested where the record of the first is gone', async () => {
     const { home, ids, push, grind, resultOf } = twice(job)
     push('tree', ids[0]!)
