@@ -6,6 +6,8 @@ export interface FirstPlace {
   ask(): void
   /** One of its runs has a place. */
   take(): void
+  /** When it had one, where it was QUEUED until then: what it waited is not what it took. */
+  taken(): string | undefined
   /** The attempt is over: a place that is given later changes its status no more. */
   close(): void
 }
@@ -18,6 +20,7 @@ export function openFirstPlace(record: BuildRecord): FirstPlace {
   let timer: NodeJS.Timeout | undefined
   let shown = false
   let taken = false
+  let since: string | undefined
   return {
     ask() {
       if (!taken) timer ??= setTimeout(() => (shown = tell(record, 'QUEUED')), patience)
@@ -25,9 +28,12 @@ export function openFirstPlace(record: BuildRecord): FirstPlace {
     take() {
       taken = true
       clearTimeout(timer)
-      if (shown) tell(record, 'RUNNING')
+      if (!shown) return
       shown = false
+      since = new Date().toISOString()
+      tell(record, 'RUNNING')
     },
+    taken: () => since,
     close() {
       taken = true
       shown = false

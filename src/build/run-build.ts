@@ -32,7 +32,7 @@ export async function runBuild(workshop: Workshop, claim: Claim, { stop, ...slot
   const firstPlace = openFirstPlace(record)
   const { verdict, reason, hold, ...carried } = await carryOut({ workshop, claim, record, ...slots, stop, allowance, firstPlace }).finally(firstPlace.close)
   if (verdict === 'cancelled' && stop.released()) return putBack(workshop, claim, record)
-  const result = resultOf(claim, { verdict, reason, started, runs: carried.runs, blame: carried.blame })
+  const result = resultOf(claim, { verdict, reason, started: firstPlace.taken() ?? started, runs: carried.runs, blame: carried.blame })
   await decide(workshop, record, { request: carried.request ?? claim.request, ...(carried.plan && { plan: carried.plan }), result, directory }, hold)
   return handOver(workshop, claim, result)
 }
