@@ -26,7 +26,7 @@ export async function eventsAbout(home: Home, key: string): Promise<Event[]> {
   const listed = (await home.queue.list()).filter((one) => isAbout(one, key))
   const found = home.ledger.find(key)
   const keys = new Set([...found.map((decision) => keyOf(decision, found)), ...listed.map(({ entry }) => entry)])
-  return [...keys].filter((one) => one !== undefined).map((one) => eventOf(historyOf(home, one), listed.find(({ entry }) => entry === one)))
+  return [...keys].filter((one) => one !== undefined).map((one) => eventOf(home, historyOf(home, one), listed.find(({ entry }) => entry === one)))
 }
 
 function isAbout({ entry, request, build }: Listed, key: string): boolean {
@@ -49,7 +49,7 @@ function historyOf({ ledger }: Home, key: string): Dated[] {
   return [...distinct.values()].toSorted((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0))
 }
 
-function eventOf(history: Dated[], listed: Listed | undefined): Event {
+function eventOf(home: Home, history: Dated[], listed: Listed | undefined): Event {
   const last = history.findLast(({ decision }) => !besides.has(decision)) ?? history.at(-1)
   const first = (name: 'entry' | 'delivery' | 'repository' | 'ref' | 'commit_id') => history.find((decision) => decision[name] !== undefined)?.[name]
   return {
@@ -58,9 +58,15 @@ function eventOf(history: Dated[], listed: Listed | undefined): Event {
     repository: first('repository') ?? listed?.request?.full_name ?? listed?.request?.repository,
     ref: first('ref') ?? listed?.request?.ref,
     commit_id: first('commit_id') ?? listed?.request?.commit_id,
-    current: currentOf(last, listed),
+    current: waitsClaimed(home, listed) ?? currentOf(last, listed),
     history,
   }
+}
+
+/** A build that was begun, but whose first run has no place yet, is not built meanwhile. */
+function waitsClaimed({ records }: Home, listed: Listed | undefined): Event['current'] | undefined {
+  if (listed?.state !== 'claimed' || listed.build === undefined || records.status(listed.build) !== 'QUEUED') return undefined
+  return { decision: 'claimed', reason: `it is claimed as ${buildName(listed.build)}, which waits for a free slot or for its group` }
 }
 
 /** Where the entry is says more than the last decision about it: it may be a released one, or one that came by hand. */

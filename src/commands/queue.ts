@@ -7,7 +7,7 @@ import { printJson, printLine, printTable } from './terminal.ts'
 export function define(command: Command): void {
   command
     .option('--json', 'as JSON: a list of entries with state, request, build and reason')
-    .addHelpText('after', '\nOldest first: what is being built (claimed), what waits, what waits for an empty queue (low), and what could not be read (bad).\nThe last column names the build, or says why the file is no request.\nThe entries are files: queue/*, queue/claimed/*, queue/low/*, queue/bad/*.')
+    .addHelpText('after', '\nOldest first: what is being built or begins next (claimed), what waits, what waits for an empty queue (low), and what could not be read (bad).\nThe last column names the build, or says why the file is no request.\nThe entries are files: queue/*, queue/claimed/*, queue/low/*, queue/bad/*.')
     .action(async ({ json }: { json?: boolean }) => {
       const entries = await openHome().queue.list()
       if (json) printJson(entries)

@@ -64,6 +64,15 @@ test('what is known under a name goes before what git makes of it', async () => 
   expect((await runQuern(home, ['why', 'odd'], { cwd: repo.path })).stdout).toMatch(/^ignored: built by push/)
 })
 
+test('a build that is claimed, but has no slot yet, waits', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(delivered)
+  const { record } = await begin()
+  expect((await runQuern(home, ['why', 'app/1'])).stdout).toMatch(/^building: its turn came\n/)
+  record.setStatus('QUEUED')
+  expect((await runQuern(home, ['why', 'app/1'])).stdout).toMatch(/^claimed: it is claimed as app\/1, which waits for a free slot or for its group\n/)
+})
+
 test('an entry that is half written says so', async () => {
   const { home } = homeWithBuilds()
   writeFileSync(join(home, 'queue/half.json'), '{"repository":')
