@@ -46,7 +46,9 @@ export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { e
 async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   const slots = openSlots(workshop.threads)
   const seats = openSlots(workshop.threads + claimedAhead)
-  const canStart = () => seats.free() >= claimedAhead && slots.free() > 0
+  // Claimed builds that will take a slot soon: none of their runs has had one, and they do not wait for a group. A build that left its seat may still take slots.
+  const starting = new Set<Claim>()
+  const canStart = () => slots.free() > starting.size
   const running = new Set<Promise<void>>()
   let failure: unknown
   let claimed = 0
@@ -63,7 +65,13 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
       continue
     }
     claimed++
-    const build = startBuild(workshop, claim, { slots, leaveSeat, stop })
+    starting.add(claim)
+    const started = () => void starting.delete(claim)
+    const leave = () => {
+      started()
+      leaveSeat()
+    }
+    const build = startBuild(workshop, claim, { slots, started, leaveSeat: leave, stop })
       .catch((error: unknown) => (failure ??= error))
       .then(() => void running.delete(build))
     running.add(build)
@@ -84,10 +92,11 @@ function claimNext({ queue, records, pipelineOf, prepare }: Workshop, { low }: {
   return queue.claim(assign, { low })
 }
 
-async function startBuild(workshop: Workshop, claim: Claim, { slots, leaveSeat, stop: builderStops }: { slots: Slots; leaveSeat: () => void; stop: AbortSignal }): Promise<void> {
+async function startBuild(workshop: Workshop, claim: Claim, { slots, started, leaveSeat, stop: builderStops }: { slots: Slots; started: () => void; leaveSeat: () => void; stop: AbortSignal }): Promise<void> {
   // After its first run, the next build is claimed, whatever runs are still to come.
   const takeSlot = async () => {
     const give = await slots.take()
+    started()
     return () => {
       give()
       leaveSeat()

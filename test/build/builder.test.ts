@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
 import { aHome, exitOf, until } from '../helpers/a-home.ts'
+import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 
 describe('a builder', () => {
@@ -117,6 +118,28 @@ describe('a builder', () => {
     writeFileSync(gate, '')
     expect(await exitOf(builder)).toBe(0)
     expect([result('app/2').entry, result('app/3').entry]).toEqual([late, low])
+  })
+
+  test('claims no second entry of queue/low for the one slot that a build in its later runs leaves', async () => {
+    const wait = 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n'
+    const { home, drop, startBuilder, list } = aHome({ chunks: { build_packages: wait }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    mkdirSync(join(home, 'job-defs'))
+    writeFileSync(join(home, 'job-defs/first.yml'), 'executor: shell\nscript: "true"\n')
+    writeFileSync(join(home, 'job-defs/second.yml'), `executor: shell\nneeds: [first]\nscript: |\n  ${wait}`)
+    expect((await runQuern(home, ['start', 'second'])).code).toBe(0)
+    const gate = join(home, 'gate')
+    const builder = startBuilder(['--threads', '2'], { QUERN_TEST_GATE: gate })
+    await until('the second run of the build runs', () => existsSync(join(home, 'builds/second/1/runs/second/console.log')))
+    mkdirSync(join(home, 'tmp'))
+    const low = [drop(), drop()]
+    for (const name of low) renameSync(join(home, 'queue', name), join(home, 'tmp', name))
+    for (const name of low.toReversed()) renameSync(join(home, 'tmp', name), join(home, 'queue/low', name))
+    await until('one of queue/low runs', () => existsSync(join(home, 'builds/app/1/runs')))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(list('queue/low')).toHaveLength(1)
+    writeFileSync(gate, '')
+    expect(await exitOf(builder)).toBe(0)
+    expect(list('builds/app')).toEqual(['1', '2'])
   })
 
   test('killed three times, it blames only the entry whose build it had begun', async () => {
