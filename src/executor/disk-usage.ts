@@ -11,6 +11,8 @@ const patience = 10 * 60 * 1000
  * @throws where it could not be found out
  */
 export function diskUsage(paths: string[]): Promise<Map<string, number>> {
+  // Without a path, du walks the directory that it is started in.
+  if (paths.length === 0) return Promise.resolve(new Map())
   return new Promise((resolve, reject) => {
     const [command, ...options] = walker()
     const child = spawn(command!, [...options, '-skx', '--', ...paths], { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], LC_ALL: 'C' }, timeout: patience, killSignal: 'SIGKILL' })

@@ -24,6 +24,8 @@ test('what the disk holds is counted, by directory; what is gone is missing', as
 
 test('where all are gone there is nothing to count', async () => expect([...(await diskUsage([join(tempDir(), 'gone')]))]).toEqual([]))
 
+test('where nothing is asked for, nothing is counted', async () => expect([...(await diskUsage([]))]).toEqual([]))
+
 test.runIf(process.getuid?.() === 0)('an ordinary user counts what its own jobs hid in directories that it may not read', () => {
   const place = tempDir()
   const program = bundle('src/executor/disk-usage.ts', place)
