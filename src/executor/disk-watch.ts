@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { diskSpace, mebibytes, type DiskSpace } from './disk-space.ts'
 import { diskUsage } from './disk-usage.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
@@ -35,6 +36,12 @@ const rest = 30
 /** A walk is worth its while once this part of the limit has gone from the disk. */
 const part = 1 / 16
 
+/** How many looks' time a look waits for the walks that it begins: they go on, but others are looked at meanwhile. */
+const looksToWait = 5
+
+/** How often a walk is begun again that lost its way, because directories were moved while it was in them. */
+const tries = 5
+
 /** Milliseconds that the workspace of a run that was ended has to go before the next one ends. */
 const clearance = 60_000
 
@@ -45,6 +52,10 @@ interface Build {
   directories: Set<string>
   /** When they were walked: how long that took, what it found, and the bytes that were left on the disk. At first, when the build was first looked at. */
   walked?: { at: number; took: number; sizes: Map<string, number>; left: number }
+  /** While a walk is under way. */
+  walking?: Promise<void> | undefined
+  /** Why its last walk failed. */
+  problem?: string | undefined
   /** Its run that was ended last for what it took. */
   ended?: Ended | undefined
 }
@@ -99,7 +110,7 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
       await watch()
       problem = undefined
     } catch (error) {
-      problem = `what it takes of the disk was not bounded, since that could not be found out: ${(error as Error).message}`
+      problem = unbounded(error)
     }
     timer = [...builds.values()].some(({ running }) => running.size > 0) ? lookLater() : undefined
   }
@@ -108,8 +119,10 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
     const space = await diskSpace(directory)
     for (const build of builds.values()) {
       build.walked ??= { at: -Infinity, took: 0, sizes: new Map(), left: space.left }
-      if (isDue(build, build.walked, space)) await walk(build, space)
+      if (build.walking === undefined && isDue(build, build.walked, space)) build.walking = walk(build, space)
     }
+    // Of a tree that takes long to walk, or a disk that hangs, nobody else has the advantage.
+    await Promise.race([Promise.all([...builds.values()].map(({ walking }) => walking)), pause(looksToWait * pace.look, undefined, { ref: false })])
     if (space.low === undefined || isBeingCleared(ended)) return
     const untrusted = [...builds.values()].filter((build) => build.untrusted).flatMap(({ running }) => [...running])
     ended = endLargest(untrusted, { verdict: 'errored', reason: space.low })
@@ -122,13 +135,34 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
     return untrusted && now - walked.at >= Math.max(between, rest * walked.took) && [...running].some(({ started }) => now - started >= pace.youth)
   }
 
-  async function walk(build: Build, { left }: DiskSpace): Promise<void> {
-    dropGone(build)
+  async function walk(build: Build, space: DiskSpace): Promise<void> {
+    try {
+      await measure(build, space)
+      build.problem = undefined
+    } catch (error) {
+      build.problem = unbounded(error)
+    } finally {
+      build.walking = undefined
+    }
+  }
+
+  async function measure(build: Build, { left }: DiskSpace): Promise<void> {
     const start = performance.now()
-    const sizes = await diskUsage([...build.directories])
+    let { sizes, lost } = await sizesOf(build)
+    for (let again = 1; lost.length > 0 && again < tries; again++) {
+      await pause(pace.look, undefined, { ref: false })
+      ;({ sizes, lost } = await sizesOf(build))
+    }
     build.walked = { at: performance.now(), took: performance.now() - start, sizes, left }
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
-    if (total > limit && !isBeingCleared(build.ended)) build.ended = endLargest([...build.running], { verdict: 'failed', reason: `its workspace grew too large: those of its build take ${mebibytes(total)} MiB of the disk together, and may take ${mebibytes(limit)} MiB (WORKSPACE_LIMIT in environment.sh)` })
+    const end = (runs: Iterable<Guarded>, reason: string) => {
+      if (!isBeingCleared(build.ended)) build.ended = endLargest([...runs], { verdict: 'failed', reason })
+    }
+    if (total > limit) end(build.running, `its workspace grew too large: those of its build take ${mebibytes(total)} MiB of the disk together, and may take ${mebibytes(limit)} MiB (WORKSPACE_LIMIT in environment.sh)`)
+    if (lost.length === 0) return
+    const moving = [...build.running].filter(({ workspace }) => lost.includes(workspace))
+    if (build.untrusted) end(moving.length > 0 ? moving : build.running, `what it takes of the disk could not be counted: ${tries} walks in a row lost their way, as they do where directories are moved all the time`)
+    throw new Error(`${tries} walks in a row lost their way`)
   }
 
   return {
@@ -141,7 +175,8 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
         signal.addEventListener('abort', cancel, { once: true })
         try {
           const ending = await executor.execute(execution, run.stop.signal)
-          const told = problem === undefined ? ending : { ...ending, notes: [...(ending.notes ?? []), problem] }
+          const note = problem ?? run.build.problem
+          const told = note === undefined ? ending : { ...ending, notes: [...(ending.notes ?? []), note] }
           return run.why !== undefined && ending.verdict === 'cancelled' ? { ...told, ...run.why } : told
         } finally {
           signal.removeEventListener('abort', cancel)
@@ -150,6 +185,18 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
       },
     }),
   }
+}
+
+/** A walk that loses its way says nothing of a directory that is there. */
+async function sizesOf(build: Build): Promise<{ sizes: Map<string, number>; lost: string[] }> {
+  dropGone(build)
+  const paths = [...build.directories]
+  const sizes = await diskUsage(paths)
+  return { sizes, lost: paths.filter((path) => !sizes.has(path) && existsSync(path)) }
+}
+
+function unbounded(error: unknown): string {
+  return `what it takes of the disk was not bounded, since that could not be found out: ${(error as Error).message}`
 }
 
 /** One at a time: what it took is given back only after it has ended. */

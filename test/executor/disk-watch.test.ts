@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { removeTree } from '../../src/build/work-directory.ts'
 import { openDiskWatch } from '../../src/executor/disk-watch.ts'
 import type { Execution, Executor } from '../../src/executor/executor.ts'
@@ -110,6 +110,57 @@ attack('/tmp, HOME and /dev/shm are memory of the run, and bounded', async () =>
   const given = { env: { PATH: '/usr/bin:/bin', HOME: '/home/quern' }, limits: { ...untrusted.limits, memory: 128 * mebibyte } }
   expect((await runScript(watched(), 'df --output=size -B 1M /tmp "$HOME" /dev/shm | tail -3', { ...untrusted, ...given })).output.match(/\d+/g)).toEqual(['128', '128', '256'])
   expect((await runScript(watched(), 'fallocate -l 300M /dev/shm/file', untrusted)).output).toContain('No space left on device')
+})
+
+/** Goes on until it is ended. */
+const idle: Executor = { execute: (_, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ verdict: 'cancelled' }))) }
+
+/** Until the end of the test, du is a shell script that may end before the real one. */
+function standInForDu(script: string): void {
+  const programs = tempDir()
+  writeFileSync(join(programs, 'du'), `#!/bin/sh\n${script}\nexec ${findProgram('du')} "$@"\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`)
+  onTestFinished(() => void vi.unstubAllEnvs())
+}
+
+function largePlace(): string {
+  const workspace = tempDir()
+  writeFileSync(join(workspace, 'file'), Buffer.alloc(2 * mebibyte, 1))
+  return workspace
+}
+
+test('a walk that takes long keeps nobody else from being looked at', async () => {
+  const slow = tempDir()
+  standInForDu(`case "$*" in *${slow}*) exec sleep 2; esac`)
+  const executor = watched({ limit: mebibyte, executor: idle })
+  const controller = new AbortController()
+  const first = runScript(executor, '', { untrusted: true, id: 'home/p/1/slow', workspace: slow, signal: controller.signal })
+  const start = performance.now()
+  expect(await runScript(executor, '', { untrusted: true, id: 'home/p/2/large', workspace: largePlace() })).toMatchObject({ verdict: 'failed' })
+  expect(performance.now() - start).toBeLessThan(1500)
+  controller.abort()
+  expect(await first).toMatchObject({ verdict: 'cancelled' })
+})
+
+test('a walk that loses its way among directories that are moved is begun again', async () => {
+  const counted = join(tempDir(), 'walks')
+  standInForDu(`echo walk >> ${counted}; [ "$(wc -l < ${counted})" -gt 3 ] || exit 1`)
+  const start = performance.now()
+  const ending = await runScript(watched({ limit: mebibyte, executor: idle }), '', { untrusted: true, workspace: largePlace() })
+  expect(performance.now() - start).toBeLessThan(5000)
+  expect(ending).toMatchObject({ verdict: 'failed', reason: expect.stringMatching(/^its workspace grew too large: .* 2 MiB/) })
+})
+
+test('an untrusted run that can never be walked ends, and what could not be bounded is told of that build only', async () => {
+  const moving = tempDir()
+  standInForDu(`case "$*" in *${moving}*) exit 1; esac`)
+  const executor = watched({ limit: mebibyte, executor: idle })
+  const controller = new AbortController()
+  const other = runScript(executor, '', { untrusted: true, id: 'home/p/2/other', workspace: tempDir(), signal: controller.signal })
+  const ending = await runScript(executor, '', { untrusted: true, id: 'home/p/1/moving', workspace: moving })
+  expect(ending).toMatchObject({ verdict: 'failed', reason: expect.stringContaining('5 walks in a row lost their way') })
+  controller.abort()
+  expect(await other).toEqual(expect.not.objectContaining({ notes: expect.anything() }))
 })
 
 test('whoever is cancelled is cancelled, whatever the disk says, and a run that could not be watched says so', async () => {
