@@ -34,6 +34,8 @@ export function watchForStop(directory: string, builderStops: AbortSignal): Stop
     const asked = readIfThere(join(directory, 'cancel'))?.trim()
     if (asked !== undefined) cancel(asked || 'cancelled')
   }
+  // What was cancelled while it waited to be claimed again must not begin.
+  look()
   const timer = setInterval(look, interval)
   const stopNow = () => controller.abort()
   if (builderStops.aborted) stopNow()

@@ -103,6 +103,19 @@ describe('a builder', () => {
     expect(['app/1', 'app/2'].map((name) => [result(name).entry, result(name).verdict])).toEqual(entries.map((entry) => [entry, 'passed']))
   })
 
+  test('nothing is executed of a build that was cancelled while it was back in the queue', async () => {
+    const { home, drop, build, startBuilder, status } = aHome({ chunks: { build_packages: 'echo run >> "$QUERN_TEST_RUNS"; sleep 60\n' }, settings: { BUILD_ENV: 'QUERN_TEST_RUNS' } })
+    const runs = join(home, 'runs')
+    drop()
+    const builder = startBuilder([], { QUERN_TEST_RUNS: runs })
+    await until('it runs', () => existsSync(runs))
+    builder.kill('SIGTERM')
+    await exitOf(builder)
+    expect((await runQuern(home, ['cancel', 'app/1'])).code).toBe(0)
+    await build([], { QUERN_TEST_RUNS: runs })
+    expect([status('app/1'), readFileSync(runs, 'utf8')]).toEqual(['CANCELLED', 'run\n'])
+  })
+
   test('claims an entry of queue/low only when it can start: what comes meanwhile goes first', async () => {
     const { home, drop, startBuilder, list, result } = aHome({ chunks: { build_packages: 'while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')
