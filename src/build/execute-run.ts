@@ -10,7 +10,7 @@ import type { RunRecord } from '../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../record/console-log.ts'
 import type { Attempt } from './attempt.ts'
 import { keepFirstError } from './keep-first-error.ts'
-import type { Service } from './schedule.ts'
+import { verdictOfService, type Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
 import { sentenceOf } from './sentence-of.ts'
 import { scriptOf, watchStart } from './service-start.ts'
@@ -50,7 +50,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     await keepFirstError(attempt, run, { verdict, directory: kept.directory, hidden })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
-    kept.setStatus(statusOf(verdict))
+    kept.setStatus(statusOf(surroundings.service === undefined ? verdict : verdictOfService(verdict, surroundings.service.over.aborted)))
     attempt.allowance.keep(kept.directory)
     return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started, ended: new Date().toISOString() }
   } catch (error) {

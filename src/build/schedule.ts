@@ -1,5 +1,6 @@
 import { isGreen, type RunResult } from '../model/build.ts'
 import type { PlannedRun } from '../model/plan.ts'
+import type { Verdict } from '../model/verdict.ts'
 
 /** How a service and the schedule tell each other what they must know. */
 export interface Service {
@@ -59,8 +60,13 @@ async function allOf(promises: Promise<void>[]): Promise<void> {
 }
 
 /** A service that was stopped when nobody needed it any more has done its work. */
+export function verdictOfService(verdict: Verdict, over: boolean): Verdict {
+  return verdict === 'cancelled' && over ? 'passed' : verdict
+}
+
 function asService({ code, signal, ...result }: RunResult, over: boolean): RunResult {
-  if (result.verdict === 'cancelled' && over) return { ...result, verdict: 'passed' }
+  const verdict = verdictOfService(result.verdict, over)
+  if (verdict !== result.verdict) return { ...result, verdict }
   const ended = { ...result, ...(code !== undefined && { code }), ...(signal !== undefined && { signal }) }
   if (result.verdict !== 'failed') return ended
   return { ...ended, reason: result.reason ?? (signal === undefined ? `the service ended by itself with exit code ${code}` : `the service was ended by ${signal}`) }

@@ -54,7 +54,7 @@ const client = (address: string) => `require('node:http').get('http://${address}
 
 test.skipIf(!sandbox)('in the sandbox a service is found by its name, waited for until it is ready, and stopped at the end', async () => {
   const port = 20_000 + (process.pid % 20_000)
-  const { buildCommit, result, console: log } = aPipelineHome()
+  const { buildCommit, result, console: log, status } = aPipelineHome()
   const build = await buildCommit({
     '.quern/pipeline.ts': `${head}export default pipeline((p) => {
   p.job('mill', ${JSON.stringify(`sleep 0.5; exec node -e "${server(port)}"`)}, { service: true, ready: ${JSON.stringify(`node -e "${client(`127.0.0.1:${port}`)}"`)} })
@@ -62,6 +62,7 @@ test.skipIf(!sandbox)('in the sandbox a service is found by its name, waited for
 })`,
   })
   expect(result(build).runs).toMatchObject([{ name: 'mill', verdict: 'passed' }, { name: 'fetch', verdict: 'passed' }])
+  expect(status(`${build}/runs/mill`)).toBe('PASSED')
   expect(log(build, 'fetch')).toBe('grain')
 })
 
