@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Option, type Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
@@ -71,8 +72,9 @@ async function printReport({ result, build, directory }: Shown, form: 'text' | '
 
 /** A single log as it is, byte by byte; several each under the name of its run, as head and tail name files. */
 async function printLogs(runs: ListedRun[]): Promise<void> {
-  for (const [index, { name, console }] of runs.entries()) {
-    if (runs.length > 1) printLine(`${index > 0 ? '\n' : ''}==> ${readableLine(name)} <==`)
+  const begun = runs.filter(({ console }) => existsSync(console))
+  for (const [index, { name, console }] of begun.entries()) {
+    if (begun.length > 1) printLine(`${index > 0 ? '\n' : ''}==> ${readableLine(name)} <==`)
     await printConsole(console)
   }
 }
@@ -113,7 +115,7 @@ function tell(shown: Shown): void {
       '  ',
     )
   }
-  const decisive = runs.find(({ status }) => status === 'RUNNING' || (status !== 'PASSED' && status !== 'SKIPPED')) ?? runs.at(-1)
+  const decisive = runs.find(({ status }) => status === 'RUNNING' || (status !== 'PASSED' && status !== 'SKIPPED')) ?? runs.findLast(({ status }) => status === 'PASSED')
   const lines = decisive === undefined ? [] : lastLines(decisive.console, excerpt)
   if (lines.length > 0) printLine(`\n${paint('dim', `The end of ${decisive!.console}:`)}\n${lines.join('\n')}`)
   else printLine(`\n${readIfThere(join(directory, 'summary.log'))?.trimEnd() ?? ''}`)

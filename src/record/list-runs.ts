@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { orMissing, readIfThere } from '../disk/read.ts'
 import type { RunResult } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
-import type { Status } from '../model/verdict.ts'
+import { statusOf, type Status } from '../model/verdict.ts'
 
-/** A run as its directory in a record shows it, whether it has ended or not. */
+/** A run as its directory in a record shows it, whether it has ended or not; one that never began has no directory. */
 export interface ListedRun {
   name: string
   status: Status
@@ -13,14 +13,15 @@ export interface ListedRun {
   console: string
 }
 
-/** The runs of a build in the order of its result, or, while it runs, in the order in which their directories were made. */
+/** The runs of a build in the order of its result, those that were skipped among them, or, while it runs, in the order in which their directories were made. */
 export function listRuns(buildDirectory: string, results: readonly RunResult[] = []): ListedRun[] {
   const directory = join(buildDirectory, 'runs')
   const order = new Map(results.map(({ name }, index) => [name, index]))
   const names = new Map(results.map(({ name }) => [directoryName(name), name]))
-  return (orMissing(() => readdirSync(directory)) ?? [])
-    .map((name) => readRun(join(directory, name), names.get(name) ?? name))
-    .filter((run) => run !== undefined)
+  const begun = (orMissing(() => readdirSync(directory)) ?? []).map((name) => readRun(join(directory, name), names.get(name) ?? name)).filter((run) => run !== undefined)
+  const known = new Set(begun.map(({ name }) => name))
+  const others = results.filter(({ name }) => !known.has(name)).map(({ name, verdict }) => ({ name, status: statusOf(verdict), console: join(directory, directoryName(name), 'console.log'), made: 0 }))
+  return [...begun, ...others]
     .toSorted((one, other) => (order.get(one.name) ?? order.size) - (order.get(other.name) ?? order.size) || one.made - other.made)
     .map(({ name, status, console }) => ({ name, status, console }))
 }

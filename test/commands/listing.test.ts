@@ -109,6 +109,20 @@ test('show names the runs of several logs, and knows a run by its name where its
   expect(stdout).toMatch(new RegExp(`^committer +${claim.request.committer_name}$`, 'm'))
 })
 
+test('show lists runs that never began, with the reason, and the log of the one that broke the build', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(aRequest())
+  const { claim, record, run } = await begin('it broke\n')
+  run.setStatus('FAILED')
+  const { repository, ref, commit_id } = claim.request
+  const runs = [{ name: 'build', verdict: 'failed' as const, code: 1 }, { name: 'publish', verdict: 'skipped' as const, reason: 'it needs build, which failed' }]
+  await record.decide({ ...claim.build, verdict: 'failed', attempt: 1, entry: claim.entry, repository, ref, commit_id, started: '2026-01-02T03:04:05.000Z', ended: '2026-01-02T03:04:06.000Z', runs })
+  const { stdout } = await runQuern(home, ['show', 'app/1'])
+  expect(stdout).toMatch(/^ {2}build +FAILED\s+publish +SKIPPED +it needs build, which failed$/m)
+  expect(stdout).toContain('it broke')
+  expect((await runQuern(home, ['show', 'app/1', '--log'])).stdout).toBe('it broke\n')
+})
+
 test('a line that the excerpt would cut in two is left out', async () => {
   const { home, accept, decide } = homeWithBuilds()
   await accept(aRequest())
