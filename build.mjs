@@ -6,7 +6,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { build } from 'esbuild'
+
+// Without development packages (npm ci --omit=dev, NODE_ENV=production) npm would show a stack trace and no remedy.
+const { build } = await import('esbuild').catch((error) => {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+  console.error('Quern is compiled when it is installed, and what compiles it is missing: run "npm ci --include=dev" (afterwards "npm prune --omit=dev" takes it away again).')
+  process.exit(1)
+})
 
 const common = {
   bundle: true,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { tempDir } from './helpers/temp-dir.ts'
@@ -72,4 +72,12 @@ test('a node that is nowhere is told with where it was looked for, and the remed
   expect(status).toBe(2)
   expect(stderr).toContain('cannot find node (20.19 or newer)')
   expect(stderr).toContain(`${home}/environment.sh`)
+})
+
+test('an installation that was not compiled says what to run, and where', () => {
+  const { run } = aPlace()
+  const root = tempDir()
+  mkdirSync(join(root, 'bin'))
+  cpSync(launcher, join(root, 'bin/quern'))
+  expect(run(['queue'], { command: 'bin/quern', cwd: root })).toMatchObject({ status: 2, stderr: `quern: ${root}/dist/main.cjs is missing: run 'npm ci --include=dev' in ${root}\n` })
 })

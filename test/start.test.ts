@@ -16,6 +16,12 @@ test('what npm install compiled is what a builder starts from: it keeps nothing'
   expect(list('cache/code')).toEqual([])
 })
 
+test('an installation without development packages is told what to run instead', async () => {
+  const root = tempDir()
+  cpSync('build.mjs', join(root, 'build.mjs'))
+  await expect(promisify(execFile)(process.execPath, ['build.mjs'], { cwd: root })).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^Quern is compiled when it is installed, .* run "npm ci --include=dev" .*\n$/) })
+})
+
 test('a builder of another Node keeps its compiled code in the home, and the next ones start from it', async () => {
   const { home, drop, list, status } = aHome()
   const build = builderOfAnother(home)
