@@ -46,7 +46,7 @@ async function builds(words: string | undefined, { limit, reindex, json }: Optio
   const running = (await runningBuilds(home)).filter(wanted)
   const finished = newest(home, wanted, limit)
   if (json) printJson({ running, finished })
-  else if (running.length + finished.length === 0) printLine(pipeline === undefined ? 'There are no builds yet.' : 'There are no builds of that pipeline.')
+  else if (running.length + finished.length === 0) printLine(pipeline === undefined ? `There are no builds in ${home.home} yet.` : 'There are no builds of that pipeline.')
   else printTable([['BUILD', 'STATUS', 'REPOSITORY', 'REF', 'COMMIT', 'ENDED', 'TOOK'], ...running.map(runningRow), ...finished.map(finishedRow)])
 }
 

@@ -9,9 +9,10 @@ export function define(command: Command): void {
     .option('--json', 'as JSON: a list of entries with state, request, build and reason')
     .addHelpText('after', '\nOldest first: what is being built or begins next (claimed), what waits, what waits for an empty queue (low), and what could not be read (bad).\nThe last column names the build, or says why the file is no request.\nThe entries are files: queue/*, queue/claimed/*, queue/low/*, queue/bad/*.')
     .action(async ({ json }: { json?: boolean }) => {
-      const entries = await openHome().queue.list()
+      const { home, queue } = openHome()
+      const entries = await queue.list()
       if (json) printJson(entries)
-      else if (entries.length === 0) printLine('Nothing waits and nothing is built.')
+      else if (entries.length === 0) printLine(`Nothing waits in ${home}, and nothing is built.`)
       else printTable([['STATE', 'ENTRY', 'REPOSITORY', 'REF', 'COMMIT', 'COMMITTER', 'BUILD'], ...entries.map(row)])
     })
 }

@@ -67,7 +67,7 @@ test('a lost index is made again from the records, unless a builder adds to it',
   await accept(aRequest())
   await decide('passed')
   rmSync(join(home, 'builds/index.jsonl'))
-  expect((await runQuern(home, ['builds'])).stdout).toBe('There are no builds yet.\n')
+  expect((await runQuern(home, ['builds'])).stdout).toBe(`There are no builds in ${home} yet.\n`)
   const lock = takeLock(join(home, 'queue/.lock'))!
   expect(await runQuern(home, ['builds', '--reindex'])).toMatchObject({ code: 2, stderr: expect.stringContaining('a builder is at work') })
   lock.release()

@@ -55,7 +55,7 @@ test('a person looks at a failed build, repeats it, cancels what waits and what 
   expect((await server.quern('why', slow)).stdout).toMatch(/^cancelled: cancelled by /)
   expect((await server.quern('why', waiting)).stdout).toMatch(/^cancelled: dropped from the queue by /)
   expect((await server.quern('why', 'app/2')).stdout).toMatch(/^passed: /)
-  expect((await server.quern('queue')).stdout).toBe('Nothing waits and nothing is built.\n')
+  expect((await server.quern('queue')).stdout).toBe(`Nothing waits in ${server.home}, and nothing is built.\n`)
   const { finished } = JSON.parse((await server.quern('builds', '--json')).stdout)
   expect(finished.map(({ verdict }: { verdict: string }) => verdict).toSorted()).toEqual(['cancelled', 'failed', 'passed'])
 })
