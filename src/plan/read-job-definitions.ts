@@ -37,7 +37,7 @@ export async function readJobDefinitions(directory: string): Promise<JobDefiniti
 /** Reads one definition by its name. @throws {PlanError} where there is none, {YamlError} where it has mistakes */
 export async function readJobDefinition(directory: string, name: string): Promise<JobDefinition> {
   const file = isJobName(name) ? [`${name}.yml`, `${name}.yaml`].find((path) => orMissing(() => statSync(join(directory, path)))?.isFile()) : undefined
-  if (file === undefined) throw new PlanError(`no job ${name}: expected a file ${join(directory, `${name}.yml`)}; "quern lint" lists the jobs that there are`)
+  if (file === undefined) throw new PlanError(`no job ${name}: expected a file ${join(directory, `${name}.yml`)}; "quern lint --json" lists the jobs that there are`)
   return readFile(directory, file)
 }
 

@@ -318,5 +318,5 @@ describe('the pipeline', () => {
   })
 
   test.each(['job', 'jobs:a', '', 'chunk', 'files:a.ts'])('"%s" is refused, saying what there is', (pipeline) => expect(settlePlan(request(), { pipeline, why: '', directory: '' }, settings)).rejects.toThrow(/expected "chunks", "job:<name>" or "file:<path>"/))
-  test('of a job that is not there names the file', () => expect(planned('missing')).rejects.toThrow(/no job missing: expected a file .*missing\.yml/))
+  test('of a job that is not there names the file', () => expect(planned('missing')).rejects.toThrow(/no job missing: expected a file .*missing\.yml; "quern lint --json" lists the jobs/))
 })
