@@ -32,8 +32,10 @@ export function choosePipeline(request: Request, configured?: string, { ownChunk
   // A receiver writes its hook's pipeline into the entry, so that a later change of quern.yaml does not touch what waits.
   if (request.pipeline !== undefined) return choice(request, request.pipeline, request.pipeline === configured ? ofHook : 'the request names this pipeline')
   if (configured !== undefined) return choice(request, configured, ofHook)
-  if (ownChunks || !namesCommit(request)) return choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named')
-  return { ...choice(request, 'chunks', 'script chunks are the pipeline where nothing else is named and the commit has no .quern/pipeline.ts'), unlessOwn: true }
+  const otherwise = 'script chunks are the pipeline where nothing else is named'
+  if (!namesCommit(request)) return choice(request, 'chunks', otherwise)
+  if (ownChunks) return choice(request, 'chunks', `${otherwise}; the home has some of its own in scripts/, so that no commit is looked into for a .quern/pipeline.ts`)
+  return { ...choice(request, 'chunks', `${otherwise} and the commit has no .quern/pipeline.ts`), unlessOwn: true }
 }
 
 /** The choice of a pipeline file that the commit was found to have. */

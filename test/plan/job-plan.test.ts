@@ -307,7 +307,7 @@ describe('the pipeline', () => {
     expect(choosePipeline(request({ pipeline: 'job:a' }), 'job:b')).toEqual({ pipeline: 'job:a', why: 'the request names this pipeline', directory: 'a' })
     expect(choosePipeline(request({ hook: 'docs' }), 'job:b')).toEqual({ pipeline: 'job:b', why: 'quern.yaml names this pipeline for the hook docs', directory: 'b' })
     expect(choosePipeline(request({ hook: 'docs', pipeline: 'job:b' }), 'job:b').why).toBe('quern.yaml names this pipeline for the hook docs')
-    expect(choosePipeline(request())).toEqual({ pipeline: 'chunks', why: 'script chunks are the pipeline where nothing else is named', directory: 'mills~mill' })
+    expect(choosePipeline(request())).toEqual({ pipeline: 'chunks', why: 'script chunks are the pipeline where nothing else is named; the home has some of its own in scripts/, so that no commit is looked into for a .quern/pipeline.ts', directory: 'mills~mill' })
   })
 
   test('keeps its records in a directory of safe name', () => {
