@@ -79,5 +79,5 @@ function ignoreKeys(directory: string): void {
 function readKey(keyFile: string, file: string): string {
   const key = readPrivateFile(keyFile)
   if (key !== undefined) return key
-  throw new SecretsError(`${keyFile} is missing, so ${file} cannot be read: copy the key there from whoever has it (chmod 600), or make one for new secrets: quern secrets keygen`)
+  throw new SecretsError(`${keyFile} is missing, so ${file} cannot be read: copy the key there from whoever has it (chmod 600), or make one for new secrets: quern secrets keygen, with the same --home, --env and -C`)
 }

@@ -42,7 +42,7 @@ test('what is left alone in the editor stays as it is: a backslash before an n, 
 test('mistakes are told in a sentence and change nothing', async () => {
   const cwd = tempDir()
   const quern = (words: string[], more: { input?: string; env?: Record<string, string> } = {}) => runQuern(tempDir(), ['secrets', ...words], { cwd, ...more })
-  expect(await quern(['set', 'TOKEN'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: .*secrets\/ci\.key is missing.*quern secrets keygen\n$/) })
+  expect(await quern(['set', 'TOKEN'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: .*secrets\/ci\.key is missing.*quern secrets keygen, with the same --home, --env and -C\n$/) })
   await quern(['keygen'])
   expect(await quern(['set', 'PIN'], { input: '1\n' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/PIN has 1 character: one shorter than 4 cannot be masked/) })
   expect(await quern(['set', 'bad-name'], { input: 'not-real' })).toMatchObject({ code: 2, stderr: expect.stringMatching(/expected a name of letters/) })
