@@ -26,5 +26,5 @@ async function retry(words: string, { fresh }: { fresh?: boolean }): Promise<voi
   const { entry } = await home.queue.enqueue({ ...request, received: new Date().toISOString(), retry_of: name, ...(fresh && { fresh }) })
   const { hook, repository, ref, commit_id } = request
   home.ledger.decide({ decision: 'queued', reason: `retry of ${name}, asked for by ${userName()}`, hook, entry, repository, ref, commit_id })
-  printLine(`Queued as ${entry}; the next tick builds it (or quern build now).`)
+  printLine(`Queued as ${entry}; the next tick builds it, or "quern build" does at once.`)
 }

@@ -64,6 +64,6 @@ function commitOf({ repository, ref, commit, cloneUrl }: StartOptions): JobStart
 function tell(entry: string, { runs }: Plan, json: boolean): void {
   const names = runs.map((run) => run.name)
   if (json) return printJson({ entry, runs: names })
-  printLine(`${paint('green', 'Queued')} as ${entry}; the next tick builds it (or quern build now).`)
+  printLine(`${paint('green', 'Queued')} as ${entry}; the next tick builds it, or "quern build" does at once.`)
   printLine(`${names.length === 1 ? '1 run' : `${names.length} runs`}: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`)
 }
