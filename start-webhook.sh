@@ -23,7 +23,7 @@ take_pid_file() {
   fi
   pid=$(cat "$pid_file")
   if [ -n "$pid" ] && is_ours "$pid"; then
-    echo "start-webhook.sh: the receiver of $home runs already (process $pid); stop it first with stop-webhook.sh" >&2
+    echo "start-webhook.sh: the receiver of $home runs already (process $pid); stop it first with $root/stop-webhook.sh" >&2
     exit 1
   fi
   rm -f "$pid_file"

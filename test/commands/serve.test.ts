@@ -17,7 +17,7 @@ test('start-webhook.sh starts the receiver, says its URL, refuses a second start
 
   expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
   expect(await deliver(`http://127.0.0.1:${port}/webhook/amp_main`, payload('push'))).toMatchObject({ status: 202 })
-  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid})`) })
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid}); stop it first with ${process.cwd()}/stop-webhook.sh`) })
 
   expect(script('stop-webhook.sh', home)).toEqual({ status: 0, stdout: `Stopped the receiver (process ${pid})\n`, stderr: '' })
   expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
