@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { homeDirectory } from '../config/home.ts'
+import { isCode } from '../disk/read.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
@@ -16,11 +17,16 @@ export interface Home {
   records: Records
 }
 
-/** Opens this home's queue, ledger and records. Needs no settings, so that a mistake in them hides nothing. @throws {UserError} where there is no home */
+/** Opens this home's queue, ledger and records. Needs no settings, so that a mistake in them hides nothing. @throws {UserError} where there is none that can be used */
 export function openHome(): Home {
   const home = requireHome(homeDirectory())
-  const ledger = openLedger(join(home, 'ledger'))
-  return { home, ledger, queue: openDirectoryQueue(home, { ledger }), records: openRecords(home) }
+  try {
+    const ledger = openLedger(join(home, 'ledger'))
+    return { home, ledger, queue: openDirectoryQueue(home, { ledger }), records: openRecords(home) }
+  } catch (error) {
+    if (!['EACCES', 'EROFS', 'ENOTDIR', 'EEXIST'].some((code) => isCode(error, code))) throw error
+    throw new UserError(`cannot use the home ${home}: ${(error as Error).message}. Run quern as the user to whom the home belongs, or name another home by QUERN_HOME`, { cause: error })
+  }
 }
 
 /** The home itself, where it is one. A wrong QUERN_HOME must not quietly become a new, empty home. @throws {UserError} where it is none */

@@ -159,6 +159,12 @@ test.each([['app/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j is
   expect(stderr).toBe(`quern: there is no build ${name}: expected <pipeline>/<number>, as quern builds lists them\n`)
 })
 
+test('a home that cannot be written is told in a sentence', async () => {
+  const home = tempDir()
+  writeFileSync(join(home, 'queue'), '')
+  expect(await runQuern(home, ['builds'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: cannot use the home .*: E.* Run quern as the user to whom the home belongs, or name another home by QUERN_HOME\n$/) })
+})
+
 test.each([['queue'], ['build'], ['builds'], ['serve']])('where there is no home, %s says so and makes none', async (command) => {
   const directory = tempDir()
   writeFileSync(join(directory, 'environment.sh'), 'export SECRET="not-a-real-secret"\n')
