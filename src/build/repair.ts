@@ -12,6 +12,9 @@ import type { Workshop } from './workshop.ts'
 /** After this many builders that died over it, an entry is set aside. */
 const patience = 3
 
+/** An entry that was claimed so often, and never comes to a run, is not innocent of its builders' deaths. */
+const mostAttempts = 20
+
 /**
  * Mends what a dead builder left, under the lock: ends its processes, removes its work directories, hands over what it had
  * decided, and puts the rest back into the queue, or aside where it has cost too many builders.
@@ -40,7 +43,7 @@ async function mend(workshop: Workshop, claim: Claim): Promise<void> {
   }
   // The number is promised to this entry: nobody else gets it, although a power cut may have lost its directory.
   mkdirSync(workshop.records.directory(claim.build), { recursive: true })
-  const died = !waited(workshop.records.directory(claim.build))
+  const died = claim.attempt >= mostAttempts || !waited(workshop.records.directory(claim.build))
   if (died && claim.deaths + 1 >= patience) return setAside(workshop, claim)
   workshop.log.warn({ build, entry: claim.entry, attempt: claim.attempt }, died ? 'a builder died over this entry; it waits again' : 'a builder died while this entry waited; it waits again')
   await workshop.queue.release(claim, { died })

@@ -1,7 +1,7 @@
 import { workDirectory } from '../build/work-directory.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
-import { openDiskWatch } from '../executor/disk-watch.ts'
+import { openDiskWatch } from '../executor/disk/watch.ts'
 import { chooseExecutor, executorSettings, type ExecutorSettings } from '../executor/choose.ts'
 import type { ExecutorName } from '../model/plan.ts'
 import type { QuernConfig } from './open-config.ts'

@@ -171,6 +171,18 @@ describe('a builder', () => {
     expect([result('app/1').verdict, result('app/2').verdict]).toEqual(['errored', 'passed'])
   })
 
+  test('sets aside an entry that never comes to a run, however often it is claimed', async () => {
+    const { home, drop, build, list, result } = aHome()
+    const entry = drop()
+    for (const name of ['queue/claimed', 'builds/app/1']) mkdirSync(join(home, name), { recursive: true })
+    renameSync(join(home, 'queue', entry), join(home, 'queue/claimed', entry))
+    writeFileSync(join(home, `queue/claimed/${entry}.build`), JSON.stringify({ pipeline: 'app', number: 1, attempt: 20, deaths: 2, low: false }))
+    writeFileSync(join(home, 'builds/app/1/plan.json'), '{}')
+    await build()
+    expect(list('queue/bad')).toContain(entry)
+    expect(result('app/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('3 builders died') })
+  })
+
   test('sees an entry that arrives while it builds', async () => {
     const { home, drop, startBuilder, status } = aHome({ chunks: { build_packages: 'case $COMMIT_ID in 1*) while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done ;; *) touch "$QUERN_TEST_GATE" ;; esac\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     drop({ commit_id: '1'.repeat(40) })

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
-import { findProgram } from './find-program.ts'
+import { findProgram } from '../find-program.ts'
 
 /** Milliseconds after which a walk is given up. */
 const patience = 10 * 60 * 1000

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { diskUsage } from '../../src/executor/disk-usage.ts'
-import { findProgram } from '../../src/executor/find-program.ts'
-import { bundle } from '../helpers/bundle.ts'
-import { tempDir } from '../helpers/temp-dir.ts'
+import { diskUsage } from '../../../src/executor/disk/usage.ts'
+import { findProgram } from '../../../src/executor/find-program.ts'
+import { bundle } from '../../helpers/bundle.ts'
+import { tempDir } from '../../helpers/temp-dir.ts'
 
 const mebibyte = 1024 ** 2
 
@@ -28,7 +28,7 @@ test('where nothing is asked for, nothing is counted', async () => expect([...(a
 
 test.runIf(process.getuid?.() === 0)('an ordinary user counts what its own jobs hid in directories that it may not read', () => {
   const place = tempDir()
-  const program = bundle('src/executor/disk-usage.ts', place)
+  const program = bundle('src/executor/disk/usage.ts', place)
   chmodSync(place, 0o777)
   mkdirSync(join(place, 'work'))
   chmodSync(join(place, 'work'), 0o777)
