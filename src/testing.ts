@@ -1,4 +1,4 @@
-import { schedule, type Service } from './build/schedule.ts'
+import { schedule, type Service } from './build/execute/schedule.ts'
 import { openScripted } from './executor/scripted.ts'
 import type { RunResult } from './model/build.ts'
 import type { Plan, PlannedRun } from './model/plan.ts'

@@ -6,7 +6,7 @@ import type { Claim } from '../queue/queue.ts'
 import { addToIndex } from '../record/build-index.ts'
 import { openBuildRecord } from '../record/build-record.ts'
 import { decide, handOver, resultOf } from './decide.ts'
-import { followUp, lookAtHolds } from './pursue.ts'
+import { followUp, lookAtHolds } from './blame/pursue.ts'
 import type { Workshop } from './workshop.ts'
 
 /** After this many builders that died over it, an entry is set aside. */

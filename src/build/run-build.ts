@@ -7,13 +7,13 @@ import { openBuildRecord, type BuildRecord } from '../record/build-record.ts'
 import { openAllowance } from './allowance.ts'
 import type { Attempt } from './attempt.ts'
 import { decide, handOver, resultOf } from './decide.ts'
-import { blameFailures } from './blame-failures.ts'
-import { withNeeds } from './comparable.ts'
-import { executePlan } from './execute-plan.ts'
+import { blameFailures } from './blame/blame-failures.ts'
+import { withNeeds } from './blame/comparable.ts'
+import { executePlan } from './execute/execute-plan.ts'
 import { openFirstPlace } from './first-place.ts'
-import type { Hold } from './hold.ts'
+import type { Hold } from './blame/hold.ts'
 import { ofPipeline, recordMistake } from './record-mistake.ts'
-import { withoutRequestValues } from './reusable.ts'
+import { withoutRequestValues } from './blame/reusable.ts'
 import { sentenceOf } from './sentence-of.ts'
 import { whileNewest } from './supersede.ts'
 import type { Mistaken, Settled, Workshop } from './workshop.ts'
@@ -92,7 +92,7 @@ function prepared(settled: Settled): Settled {
 /** A mailed series is announced to its server, and executed patch by patch. */
 async function execute(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
   if (settled.plan.series === undefined) return executePlan(attempt, settled)
-  const { announce, executeSeries } = await import('./execute-series.ts')
+  const { announce, executeSeries } = await import('./execute/execute-series.ts')
   await announce(attempt, settled)
   return executeSeries(attempt, settled)
 }

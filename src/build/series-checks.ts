@@ -3,8 +3,8 @@ import { parseBuildName } from '../model/build.ts'
 import { checkDescription, checkReport, checkTargetUrl, type PatchworkCheck } from '../publish/patchwork-check.ts'
 import type { Report } from '../publish/publisher.ts'
 import type { Series } from '../model/request.ts'
-import { contextsOf } from './judge-patches.ts'
-import type { Judgement } from './judge-run.ts'
+import { contextsOf } from './blame/judge-patches.ts'
+import type { Judgement } from './blame/judge-run.ts'
 import type { Settled } from './workshop.ts'
 
 /** What the checks of one build are about. */

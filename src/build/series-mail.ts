@@ -7,7 +7,7 @@ import type { PatchworkSource } from '../patchwork/settings.ts'
 import { seriesName } from '../patchwork/source-name.ts'
 import { replyMail, replyReport } from '../publish/patchwork-reply.ts'
 import type { Report } from '../publish/publisher.ts'
-import type { Judgement } from './judge-run.ts'
+import type { Judgement } from './blame/judge-run.ts'
 import type { Finished } from './workshop.ts'
 
 export interface ReplySettings {

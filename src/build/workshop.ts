@@ -10,10 +10,10 @@ import type { Queue } from '../queue/queue.ts'
 import type { Records } from '../record/open-records.ts'
 import type { AllowanceLimits } from './allowance.ts'
 import type { Lookout } from './lookout.ts'
-import type { Origin } from './origin.ts'
+import type { Origin } from './settle/origin.ts'
 import type { Turns } from './turns.ts'
-import type { Verdicts } from './verdicts.ts'
-import type { Workspaces } from './workspaces.ts'
+import type { Verdicts } from './blame/verdicts.ts'
+import type { Workspaces } from './execute/workspaces.ts'
 
 /** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
 export interface Workshop {

@@ -1,4 +1,4 @@
-import { workDirectory } from '../build/work-directory.ts'
+import { workDirectory } from '../build/execute/work-directory.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
 import { openDiskWatch } from '../executor/disk/watch.ts'

@@ -69,7 +69,7 @@ async function seriesReports(config: QuernConfig, finished: Finished, { ledger }
   const series = request.series!
   const [{ supersededBy }, { judgePatches }, { checksAtEnd }, { replyTo }, { isWithin }] = await Promise.all([
     import('../patchwork/series-ledger.ts'),
-    import('../build/judge-patches.ts'),
+    import('../build/blame/judge-patches.ts'),
     import('../build/series-checks.ts'),
     import('../build/series-mail.ts'),
     import('../report/receivers.ts'),

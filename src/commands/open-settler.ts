@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { Evaluate } from '../build/evaluate-pipeline.ts'
-import { openSettler } from '../build/settle.ts'
+import type { Evaluate } from '../build/settle/evaluate-pipeline.ts'
+import { openSettler } from '../build/settle/settle.ts'
 import { homeId, worldOf } from '../build/world.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
@@ -35,7 +35,7 @@ export function openSettlerOf(config: QuernConfig, executor: Workshop['executor'
 /** Most homes build by chunks and never evaluate a file: then none of this is loaded. */
 function evaluateWith({ home, settings, environment, structure }: QuernConfig, executor: Workshop['executor']): Evaluate {
   return async (file, signal) => {
-    const { openEvaluator } = await import('../build/evaluate-pipeline.ts')
+    const { openEvaluator } = await import('../build/settle/evaluate-pipeline.ts')
     const evaluate = openEvaluator({
       home,
       homeId: homeId(home),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bisect, type Quality } from '../../src/build/bisect.ts'
+import { bisect, type Quality } from '../../src/build/blame/bisect.ts'
 
 /** Searches, with commits numbered from 0, and returns what was found and how often it looked. */
 function search(count: number, truth: (index: number) => Quality) {

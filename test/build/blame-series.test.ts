@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { blamePatches, parentOf } from '../../src/build/blame-series.ts'
+import { blamePatches, parentOf } from '../../src/build/blame/blame-series.ts'
 import type { RunResult } from '../../src/model/build.ts'
 import type { Plan, PlannedRun } from '../../src/model/plan.ts'
 import type { Verdict } from '../../src/model/verdict.ts'

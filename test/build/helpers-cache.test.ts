@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { keepHelpers, pruneHelpers, takeHelpers } from '../../src/build/helpers-cache.ts'
+import { keepHelpers, pruneHelpers, takeHelpers } from '../../src/build/settle/helpers-cache.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const day = 24 * 60 * 60 * 1000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { schedule } from '../../src/build/schedule.ts'
+import { schedule } from '../../src/build/execute/schedule.ts'
 import type { PlannedRun } from '../../src/model/plan.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statS
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openWorkspaces, type Workspace } from '../../src/build/workspaces.ts'
+import { openWorkspaces, type Workspace } from '../../src/build/execute/workspaces.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 test('a workspace that a run left as it was serves the next one', async () => {

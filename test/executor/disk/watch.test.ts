@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { removeTree } from '../../../src/build/work-directory.ts'
+import { removeTree } from '../../../src/build/execute/work-directory.ts'
 import { openDiskWatch } from '../../../src/executor/disk/watch.ts'
 import type { Execution, Executor } from '../../../src/executor/executor.ts'
 import { findProgram } from '../../../src/executor/find-program.ts'

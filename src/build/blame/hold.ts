@@ -1,0 +1,97 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { orMissing, readIfThere } from '../../disk/read.ts'
+import { makeDirectory, syncDirectory, writeAtomically } from '../../disk/write.ts'
+import { buildName, parseBuildName, type BuildId } from '../../model/build.ts'
+import type { Plan } from '../../model/plan.ts'
+import type { Request } from '../../model/request.ts'
+
+/*
+ * A failed build whose reports wait until it is known whose the failure is:
+ *
+ *   builds/<build>/blame.json            what is asked and what was answered so far
+ *   ledger/held/<due>-<pipeline>~<number> the build's name; at the second <due> the wait ends, whatever is known
+ *
+ * Both are durable before the build is decided. The mark goes when its reports are in the outbox.
+ */
+
+/** How a commit did in one run. `skipped`: it did not get so far; `absent`: it has no such run; `unknown`: we could not build it. */
+export interface Answer {
+  verdict: 'green' | 'red' | 'skipped' | 'absent' | 'unknown'
+  /** Where it was seen, `<pipeline>/<number>`, and the run's name there. */
+  build?: string
+  run?: string
+  reason?: string
+}
+
+export interface Hold extends BuildId {
+  /** What the build was asked for, and by which plan: its own copies of these are not synced. */
+  request: Request
+  plan: Plan
+  /** The second since 1970 when the wait ends. */
+  due: number
+  /** The commit with which failures are compared. */
+  parent: string
+  /** From there to the tested one, oldest first. */
+  commits: string[]
+  /** The failed runs. */
+  runs: string[]
+  /** Of a mailed series: the runs that passed with compiler warnings, of which those on the parent tell which are new. */
+  warned?: string[]
+  /** By commit and run. */
+  answers: Record<string, Record<string, Answer>>
+  /** The entry that builds a commit for this one. */
+  awaits?: { entry: string; commit: string }
+}
+
+/** The runs of which something is still to be found out. */
+export function openRuns({ runs, warned = [] }: Hold): string[] {
+  return [...runs, ...warned]
+}
+
+/** Once it returns, the hold survives a power cut. */
+export function keepHold(home: string, hold: Hold): void {
+  const directory = makeDirectory(join(home, 'ledger/held'))
+  writeAtomically(join(home, 'builds', buildName(hold), 'blame.json'), `${JSON.stringify(hold, null, 2)}\n`, { durable: true })
+  const marks = marksOf(home, hold)
+  // Of an earlier attempt.
+  for (const name of marks) if (name !== markName(hold)) rmSync(join(directory, name))
+  if (!marks.includes(markName(hold))) writeAtomically(join(directory, markName(hold)), `${buildName(hold)}\n`, { durable: true })
+}
+
+/** Nothing waits for this build any more; what was asked and answered stays in its record. */
+export function endHold(home: string, build: BuildId): void {
+  const marks = marksOf(home, build)
+  for (const name of marks) rmSync(join(home, 'ledger/held', name), { force: true })
+  if (marks.length > 0) syncDirectory(join(home, 'ledger/held'))
+}
+
+/** The hold of a build, or undefined where its reports do not wait. */
+export function holdOf(home: string, build: BuildId): Hold | undefined {
+  if (marksOf(home, build).length === 0) return undefined
+  const text = readIfThere(join(home, 'builds', buildName(build), 'blame.json'))
+  return text === undefined ? undefined : (JSON.parse(text) as Hold)
+}
+
+/** The builds whose reports wait, those that are due first. */
+export function heldBuilds(home: string): BuildId[] {
+  const directory = join(home, 'ledger/held')
+  const marks = (orMissing(() => readdirSync(directory)) ?? []).filter((name) => /^\d+-/.test(name)).toSorted()
+  return marks.flatMap((name) => parseBuildName(readFileSync(join(directory, name), 'utf8').trim()) ?? [])
+}
+
+/** bin/quern reads these names, too: digits, a hyphen, whatever. */
+function markName(hold: Hold): string {
+  return `${hold.due}-${nameOf(hold)}`
+}
+
+function marksOf(home: string, build: BuildId): string[] {
+  const held = join(home, 'ledger/held')
+  // Asked first, since every build does: making an error takes longer.
+  const names = existsSync(held) ? readdirSync(held) : []
+  return names.filter((name) => /^\d+-(.*)$/s.exec(name)?.[1] === nameOf(build))
+}
+
+function nameOf({ pipeline, number }: BuildId): string {
+  return `${pipeline}~${number}`
+}

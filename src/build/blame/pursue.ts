@@ -1,0 +1,110 @@
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildName, type BuildId, type BuildResult } from '../../model/build.ts'
+import { isTerminal } from '../../model/verdict.ts'
+import type { Claim } from '../../queue/queue.ts'
+import { addToIndex } from '../../record/build-index.ts'
+import { amendResult } from '../../record/build-record.ts'
+import { ask } from './ask.ts'
+import { answersOf, blameOf, withClasses } from './blame.ts'
+import { explains } from './blame-request.ts'
+import { endHold, heldBuilds, holdOf, keepHold, type Answer, type Hold } from './hold.ts'
+import { lookUp, withAuthors } from './look-up.ts'
+import { nextQuestion } from './question.ts'
+import type { Workshop } from '../workshop.ts'
+
+/**
+ * What follows from a decided build for blame: what it tells of another one's failure, or the next question about its own.
+ * Done again for a builder that died over it, it asks and tells nothing twice. Returns how many reports wait.
+ */
+export async function followUp(workshop: Workshop, claim: Claim, result: BuildResult): Promise<number> {
+  const explained = explains(claim.request)
+  if (explained === undefined) return settleHold(workshop, claim.build)
+  const answers = answersOf(claim, result)
+  let reports = 0
+  for (const build of [explained, ...othersThatAwait(workshop, claim, explained)]) {
+    addAnswers(workshop, build, claim.request.commit_id, answers)
+    reports += await settleHold(workshop, build)
+  }
+  return reports
+}
+
+/** Builds besides that for which an entry was made, whose questions it answers, too. */
+function othersThatAwait({ home }: Workshop, { entry }: Claim, explained: BuildId): BuildId[] {
+  return heldBuilds(home).filter((build) => holdOf(home, build)?.awaits?.entry === entry && buildName(build) !== buildName(explained))
+}
+
+/** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over. */
+export async function lookAtHolds(workshop: Workshop): Promise<void> {
+  for (const build of heldBuilds(workshop.home)) {
+    const hold = holdOf(workshop.home, build)
+    if (hold?.awaits !== undefined && !(await isOpen(workshop, hold.awaits.entry))) giveUp(workshop, hold, hold.awaits)
+    await settleHold(workshop, build)
+  }
+}
+
+/** What the record tells of whose the failures are, a sentence each. */
+export function blameSentences({ runs }: BuildResult): string[] {
+  return runs.flatMap(({ name, repeats, blame }) => (blame === undefined || repeats !== undefined ? [] : [`The failure of ${name} is ${blame.class}: ${blame.reason}.`]))
+}
+
+/** Adds what was found out to the ledger, a line a failure. */
+export function tellBlame({ ledger }: Workshop, result: BuildResult): void {
+  const { repository, ref, commit_id, entry, runs } = result
+  for (const { name, repeats, blame } of runs) {
+    if (blame !== undefined && repeats === undefined) ledger.decide({ repository, ref, commit_id, entry, build: buildName(result), decision: 'blame', reason: `${name} is ${blame.class}: ${blame.reason}` })
+  }
+}
+
+/** Tells people as soon as all classes are known or the wait is over; until then, sees that what must be built waits in the queue. */
+async function settleHold(workshop: Workshop, build: BuildId): Promise<number> {
+  const hold = holdOf(workshop.home, build)
+  const result = hold && isTerminal(workshop.records.status(build)) ? workshop.records.result(build) : undefined
+  if (hold === undefined || result === undefined) return 0
+  if (result.blame === undefined) {
+    const question = Date.now() / 1000 >= hold.due ? undefined : await lookUp(workshop, hold)
+    if (question !== undefined) {
+      await ask(workshop, hold, question)
+      return 0
+    }
+    await tell(workshop, hold, result)
+  }
+  const reports = await workshop.outbox.handOver(workshop.records.directory(build))
+  endHold(workshop.home, build)
+  return reports
+}
+
+/** Reports first, then the result that says that they are written. */
+async function tell(workshop: Workshop, hold: Hold, decided: BuildResult): Promise<void> {
+  const directory = workshop.records.directory(hold)
+  const runs = await withAuthors(workshop, hold, withClasses(decided.runs, hold))
+  const blame = blameOf({ ...decided, runs })
+  const result = { ...decided, runs, ...(blame && { blame }) }
+  for (const report of await workshop.reportsOn({ result, request: hold.request, plan: hold.plan, directory })) await workshop.outbox.write(directory, report)
+  keepHold(workshop.home, hold)
+  amendResult(directory, result)
+  addToIndex(workshop.home, result)
+  appendFileSync(join(directory, 'summary.log'), blameSentences(result).map((sentence) => `${new Date().toISOString()} ${sentence}\n`).join(''))
+  tellBlame(workshop, result)
+  workshop.log.info({ build: buildName(result), blame }, 'its failures have their classes')
+}
+
+function addAnswers({ home }: Workshop, build: BuildId, commit: string, answers: Record<string, Answer>): void {
+  const hold = holdOf(home, build)
+  if (hold === undefined) return
+  const { awaits: _, ...rest } = hold
+  keepHold(home, { ...rest, answers: { ...hold.answers, [commit]: { ...hold.answers[commit], ...answers } } })
+}
+
+async function isOpen({ queue }: Workshop, entry: string): Promise<boolean> {
+  const found = await queue.find(entry)
+  return found !== undefined && found.state !== 'bad'
+}
+
+/** Somebody took the entry out of the queue: what it asked stays unknown. */
+function giveUp(workshop: Workshop, hold: Hold, { entry, commit }: { entry: string; commit: string }): void {
+  const question = nextQuestion(hold)
+  if (question?.commit !== commit) return
+  const unknown: Answer = { verdict: 'unknown', reason: `its entry ${entry} is not in the queue any more` }
+  addAnswers(workshop, hold, commit, Object.fromEntries(question.runs.map((run) => [run, unknown])))
+}
