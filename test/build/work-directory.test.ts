@@ -49,7 +49,7 @@ test('nothing there, a file and an open pipe are removed without a word', async 
 
 test.runIf(process.getuid?.() === 0).each([1, 1000])('directories that an ordinary user’s job made unreadable are removed by that user (%i files in them)', (count) => {
   const place = tempDir()
-  const program = bundle('src/build/work-directory.ts', place)
+  const program = bundle('src/build/execute/work-directory.ts', place)
   const tree = join(place, 'trees/tree')
   const user = (command: string) => execFileSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bash', '-c', command], { cwd: place, encoding: 'utf8' })
   chmodSync(place, 0o777)
