@@ -23,23 +23,27 @@ const arrivalInterval = 100
 /**
  * Grinds the queue until it is empty: one builder a home, through a lock that dies with its holder. Returns at once where
  * another holds it. After letting go it looks once more, since an entry may have come, and its builder have left, meanwhile.
+ * Resolves with whether it was its turn.
  */
-export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<unknown>; stop: AbortSignal }): Promise<void> {
+export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<unknown>; stop: AbortSignal }): Promise<boolean> {
   const lockPath = join(makeDirectory(join(workshop.home, 'queue')), '.lock')
+  let built = false
   let claimed = 1
   while (claimed > 0 && !stop.aborted) {
     const lock = takeLock(lockPath)
     if (lock === undefined) {
       workshop.log.debug('another builder is at work')
-      return
+      return built
     }
     try {
       await repair(workshop, endLeftovers)
+      built = true
       claimed = await grind(workshop, stop)
     } finally {
       lock.release()
     }
   }
+  return built
 }
 
 /** Claims and builds until nothing waits and nothing runs. Returns how many entries it claimed. */

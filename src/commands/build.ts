@@ -23,7 +23,8 @@ async function build(threads: number | undefined): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
   const delivery = setInterval(() => void workshop.outbox.deliverDue(), deliveryInterval)
   try {
-    await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
+    const built = await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
+    if (!built && process.stderr.isTTY) process.stderr.write('Another builder is at work in this home; it builds what waits.\n')
   } catch (error) {
     workshop.log.fatal({ err: error }, `the builder ends: ${(error as Error).message}; what it claimed waits again`)
     throw error

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { homeDirectory } from '../config/home.ts'
 import { isCode } from '../disk/read.ts'
@@ -25,12 +25,20 @@ export function openHome(): Home {
     return { home, ledger, queue: openDirectoryQueue(home, { ledger }), records: openRecords(home) }
   } catch (error) {
     if (!['EACCES', 'EROFS', 'ENOTDIR', 'EEXIST'].some((code) => isCode(error, code))) throw error
-    throw new UserError(`cannot use the home ${home}: ${(error as Error).message}. Run quern as the user to whom the home belongs, or name another home by QUERN_HOME`, { cause: error })
+    throw unusable(home, error as Error)
   }
 }
 
 /** The home itself, where it is one. A wrong QUERN_HOME must not quietly become a new, empty home. @throws {UserError} where it is none */
 export function requireHome(home: string): string {
-  if (existsSync(join(home, 'queue'))) return home
+  try {
+    if (statSync(join(home, 'queue'), { throwIfNoEntry: false }) !== undefined) return home
+  } catch (error) {
+    throw unusable(home, error as Error)
+  }
   throw new UserError(`${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME`)
+}
+
+function unusable(home: string, error: Error): UserError {
+  return new UserError(`cannot use the home ${home}: ${error.message}. Run quern as the user to whom the home belongs, or name another home by QUERN_HOME`, { cause: error })
 }

@@ -29,7 +29,7 @@ export interface Synced {
  * @throws {PlanError} where it is no clone or has left its branch on the server, {GitError} where git or the server refuses
  */
 export async function syncJobDefinitions({ directory, mirrors, env, token }: SyncSettings): Promise<Synced> {
-  if (!existsSync(join(directory, '.git'))) throw new PlanError(`${directory} is no git clone, so there is nothing to pull: git clone URL ${directory}`)
+  if (!existsSync(join(directory, '.git'))) throw new PlanError(`${directory} is no git clone, so there is nothing to pull: ${existsSync(directory) ? 'move it away, then ' : ''}git clone URL ${directory}`)
   const git = (doing: string, ...args: string[]) => runGit(args, { doing: `${doing} of ${directory}`, cwd: directory, env, protocols: ['file'] })
   const branch = await checkedOutBranch(directory, env)
   const url = (await git('reading the remote', 'remote', 'get-url', branch.remote)).trim()

@@ -195,6 +195,6 @@ describe('quern sync', () => {
   test('is refused where job-defs is no clone', async () => {
     const { code, stderr } = await runQuern(homeWith({ 'job-defs/a.yml': 'script: ls\n' }), ['sync'])
     expect(code).toBe(2)
-    expect(stderr).toMatch(/^quern: .*job-defs is no git clone, so there is nothing to pull: git clone URL/)
+    expect(stderr).toMatch(/^quern: .*job-defs is no git clone, so there is nothing to pull: move it away, then git clone URL/)
   })
 })

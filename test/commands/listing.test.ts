@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { printTable } from '../../src/commands/terminal.ts'
@@ -159,9 +159,12 @@ test.each([['app/99'], ['nonsense'], ['../queue/1'], ['.hidden/1']])('show %j is
   expect(stderr).toBe(`quern: there is no build ${name}: expected <pipeline>/<number>, as quern builds lists them\n`)
 })
 
-test('a home that cannot be written is told in a sentence', async () => {
+test.each([
+  ['written', (queue: string) => writeFileSync(queue, '')],
+  ['looked into', (queue: string) => symlinkSync('queue', queue)],
+])('a home that cannot be %s is told in a sentence', async (_, spoil) => {
   const home = tempDir()
-  writeFileSync(join(home, 'queue'), '')
+  spoil(join(home, 'queue'))
   expect(await runQuern(home, ['builds'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: cannot use the home .*: E.* Run quern as the user to whom the home belongs, or name another home by QUERN_HOME\n$/) })
 })
 

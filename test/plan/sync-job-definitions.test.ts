@@ -76,5 +76,5 @@ test('what is no clone, has no branch or follows none is told with the remedy', 
   execFileSync('git', ['checkout', '--quiet', '--detach'], { cwd: directory, env: gitTestEnvironment })
   await expect(sync()).rejects.toThrow(/has no branch checked out/)
   rmSync(join(directory, '.git'), { recursive: true })
-  await expect(sync()).rejects.toThrow(/is no git clone, so there is nothing to pull: git clone URL/)
+  await expect(sync()).rejects.toThrow(/is no git clone, so there is nothing to pull: move it away, then git clone URL/)
 })
