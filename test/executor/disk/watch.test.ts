@@ -20,8 +20,8 @@ const mebibyte = 1024 ** 2
 const pace = { look: 50, youth: 100 }
 const untrusted = { untrusted: true, limits: { timeout: 25_000, grace: 200 } }
 
-function watched({ limit = 20 * mebibyte, directory = tempDir(), executor = openSandbox({ hidden: [] }) }: { limit?: number; directory?: string; executor?: Executor } = {}): Executor {
-  return openDiskWatch({ directory, limit, pace }).guard(executor)
+function watched({ limit = 20 * mebibyte, directory = tempDir(), executor = openSandbox({ hidden: [] }), look = pace.look }: { limit?: number; directory?: string; executor?: Executor; look?: number } = {}): Executor {
+  return openDiskWatch({ directory, limit, pace: { ...pace, look } }).guard(executor)
 }
 
 /** The script goes on until it is ended. */
@@ -89,10 +89,11 @@ test.runIf(installed && canMount)('where the disk runs low, files without a name
 
 test.runIf(installed && canMount)('where the disk runs low, trusted runs go on, and of untrusted ones the largest ends first', async () => {
   const disk = smallDisk(64 * mebibyte)
-  const executor = watched({ directory: disk.path, limit: 1024 * mebibyte })
+  // What a run has taken must have been counted when the disk runs low, on a busy machine, too.
+  const executor = watched({ directory: disk.path, limit: 1024 * mebibyte, look: 300 })
   const run = (name: string, script: string, given: Partial<Execution>) => runScript(executor, script, { limits: untrusted.limits, id: `home/p/1/${name}`, ...given, workspace: placeOn(disk.path, name) })
-  const trusted = runScript(executor, 'head -c 40M /dev/zero > file; sleep 2.5', { limits: untrusted.limits, id: 'home/p/2/trusted', workspace: placeOn(disk.path, 'trusted') })
-  const small = run('small', 'head -c 2M /dev/zero > file; sleep 2', { untrusted: true })
+  const trusted = runScript(executor, 'head -c 40M /dev/zero > file; sleep 5', { limits: untrusted.limits, id: 'home/p/2/trusted', workspace: placeOn(disk.path, 'trusted') })
+  const small = run('small', 'head -c 2M /dev/zero > file; sleep 4.5', { untrusted: true })
   const large = run('large', 'sleep 0.3; head -c 20M /dev/zero > file' + forEver, { untrusted: true })
   expect((await large).verdict).toBe('errored')
   rmSync(join(disk.path, 'large'), { recursive: true })
