@@ -1,5 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bounded } from './bounded.ts'
@@ -14,6 +13,7 @@ import { asStranger } from './hand-over.ts'
 import { runTree, type Tree } from './run-tree.ts'
 import { inside } from './sandbox-files.ts'
 import { showShared } from './show-shared.ts'
+import { makeTemporary } from './temporary.ts'
 
 export interface ContainerSettings extends EngineSettings {
   /** Whether images that are not here are fetched; one that is here is never fetched again. */
@@ -84,7 +84,7 @@ async function inContainer(parts: Parts): Promise<Ending> {
 
 /** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
 function pack({ script, env, id, workspace, mounts = [] }: Execution): { private: string; shown: string } {
-  const closed = mkdtempSync(join(tmpdir(), 'quern-container-'))
+  const closed = makeTemporary('container')
   const shown = join(closed, 'quern')
   mkdirSync(shown)
   // Inside it is read-only: the engine could not make a place there for what is mounted below it, like a mirror.

@@ -1,9 +1,10 @@
 import type { EngineSettings } from './engine.ts'
 import { killMarked } from './processes.ts'
+import { removeTemporary } from './temporary.ts'
 
 /**
  * Ends what a dead builder of this home left running: its containers by their label, its processes by the mark in their
- * environment, its empty control groups. To be called under the builder's lock, before an interrupted entry is built again.
+ * environment, its empty control groups, and what dead builders left among the temporary files. To be called under the builder's lock, before an interrupted entry is built again.
  * @param engine where containers may be left; asking an engine takes a tenth of a second
  * @returns how many processes and containers it ended
  */
@@ -12,5 +13,6 @@ export async function endLeftovers(homeId: string, engine?: EngineSettings): Pro
   const processes = await killMarked(homeId)
   const { removeLeftGroups } = await import('./limit-group.ts')
   removeLeftGroups(homeId)
+  removeTemporary()
   return containers + processes
 }

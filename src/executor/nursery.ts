@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Exit, exitOf } from './ending.ts'
 import { findProgram } from './find-program.ts'
 import { type OutputSlot, takeOutputSlot } from './output-slot.ts'
+import { makeTemporary } from './temporary.ts'
 
 /**
  * A PID namespace that takes in one run after the other. Its process 1 is a small shell, which forks far cheaper than
@@ -146,7 +146,7 @@ function openAnswers(child: ChildProcess, link: Socket): Answers {
 
 /** A file for the programs of its runs: it has no name, because they hold secrets. */
 function openNameless(): number {
-  const directory = mkdtempSync(join(tmpdir(), 'quern-nursery-'))
+  const directory = makeTemporary('nursery')
   try {
     return openSync(join(directory, 'program'), 'wx+', 0o600)
   } finally {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { closeSync, constants, ftruncateSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, readSync, rmSync } from 'node:fs'
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
 import { findProgram } from './find-program.ts'
+import { makeTemporary } from './temporary.ts'
 
 /**
  * Carries one run's output at a time. It is a FIFO, because a script's `echo >/dev/stderr` opens its output by name:
@@ -96,7 +96,7 @@ async function openOutputSlot(): Promise<OutputSlot> {
 }
 
 async function openDescriptors(): Promise<{ reader: number; writer: number; complaints: number }> {
-  const directory = mkdtempSync(join(tmpdir(), 'quern-output-'))
+  const directory = makeTemporary('output')
   try {
     const path = join(directory, 'output')
     // Others may write: a sandboxed run has another uid, and opening /dev/stderr by name asks for this permission.

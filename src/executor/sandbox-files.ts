@@ -1,9 +1,9 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { environmentFile } from './environment-file.ts'
 import type { Execution, Network } from './executor.ts'
+import { makeTemporary } from './temporary.ts'
 
 /** A file of a sandbox, copied into it from a descriptor of ours: much cheaper for bwrap than a mount each. */
 export interface SandboxFile {
@@ -66,7 +66,7 @@ function names(network: Network, beside: string[]): Record<string, string> {
 
 /** Descriptors of files that have no name any more. */
 function openContents(contents: Record<string, string>): SandboxFile[] {
-  const directory = mkdtempSync(join(tmpdir(), 'quern-file-'))
+  const directory = makeTemporary('file')
   try {
     return Object.entries(contents).map(([path, content], index) => {
       const file = join(directory, String(index))

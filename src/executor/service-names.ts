@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 import { findProgram } from './find-program.ts'
+import { makeTemporary } from './temporary.ts'
 import { type TreeKiller, type TreeKillSetting, works } from './tree-killer.ts'
 
 /** Names of services for a run of the shell. */
@@ -23,7 +23,7 @@ const nameCache = '/run/nscd/socket'
 export async function openServiceNames(names: string[], { prefixWith }: TreeKiller, setting: TreeKillSetting): Promise<ServiceNames> {
   const hosts = readIfThere(hostsPath) ?? ''
   if (prefixWith === undefined || !(await (canMount ??= works({ prefix: prefixWith([{ from: hostsPath, to: hostsPath }]) })))) return { notes: notesOn(setting, unknown(names, hosts)), close: () => {} }
-  const directory = mkdtempSync(join(tmpdir(), 'quern-hosts-'))
+  const directory = makeTemporary('hosts')
   // The names come first: the first line that has a name is taken.
   const files = { [hostsPath]: `127.0.0.1 ${names.join(' ')}\n${hosts}`, ...filesFirst('/etc/nsswitch.conf') }
   const mounts = Object.entries(files).map(([to, text]) => ({ from: writeReadable(join(directory, basename(to)), text), to }))

@@ -1,0 +1,35 @@
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isCode, orMissing } from '../disk/read.ts'
+
+/** Makes a directory that only this user can enter and that its maker removes, or `removeTemporary` where that was killed. */
+export function makeTemporary(kind: 'container' | 'file' | 'hosts' | 'nursery' | 'output'): string {
+  return mkdtempSync(join(tmpdir(), `quern-${kind}-${process.pid}-`))
+}
+
+/** Removes what this user's processes left that are dead: some of it holds secrets. */
+export function removeTemporary(): void {
+  for (const name of orMissing(() => readdirSync(tmpdir())) ?? []) {
+    const maker = /^quern-[a-z]+-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1]
+    if (maker !== undefined && !isAlive(Number(maker))) remove(join(tmpdir(), name))
+  }
+}
+
+/** What cannot be removed is no reason to build nothing. */
+function remove(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) return
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {}
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return !isCode(error, 'ESRCH')
+  }
+}
