@@ -1,5 +1,5 @@
 // 1 GB of line output through the shell executor into a console.log, beside bash with its output `> file`; interleaved,
-// for two producers. A producer faster than a copy (dd of large blocks) is not among them: it is bound by the copy.
+// for three producers. A producer faster than a copy (dd of large blocks) is not among them: it is bound by the copy.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { buildSync } from 'esbuild'
 
 const size = Number(process.argv[2] ?? 1_000_000_000)
 const rounds = Number(process.argv[3] ?? 3)
-const producers = { yes: `yes 'a line of output, as long as many are' | head -c ${size}`, seq: `seq 1 200000000 | head -c ${size}` }
+const producers = { yes: `yes 'a line of output, as long as many are' | head -c ${size}`, seq: seqOf(size), 'seq-head': `seq 1 200000000 | head -c ${size}` }
 
 const place = mkdtempSync(join(tmpdir(), 'quern-bench-'))
 const runOnce = join(place, 'run-once.mjs')
@@ -17,6 +17,19 @@ try {
   console.table(Object.entries(producers).flatMap(([name, command]) => measure(name, command)))
 } finally {
   rmSync(place, { recursive: true, force: true })
+}
+
+/** The numbers from 1 on whose lines are that many bytes, the last ones filled up, by one process: with `| head -c` two are busy. */
+function seqOf(bytes: number): string {
+  let left = bytes
+  let last = 0
+  for (let digits = 1; left > 0; digits++) {
+    const count = Math.min(9 * 10 ** (digits - 1), Math.floor(left / (digits + 1)))
+    last += count
+    left -= count * (digits + 1)
+    if (count < 9 * 10 ** (digits - 1)) break
+  }
+  return `seq 1 ${last}${left > 0 ? `; head -c ${left} /dev/zero` : ''}`
 }
 
 interface Measured {
