@@ -7,15 +7,12 @@ import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
 import { clearWorkspaces, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
-import { openSlots, type Slots } from './slots.ts'
+import { openSeats, type Seat } from './seats.ts'
 import { watchForStop } from './stop.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Builds that are claimed at once, most of which wait for their group: each is held in memory, and none of them in the queue. */
 const mostClaimed = 100
-
-/** Builds that are claimed beyond those that can execute: their claims are on disk and their records open when a slot gets free. */
-const claimedAhead = 1
 
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100
@@ -48,34 +45,25 @@ export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { e
 
 /** Claims and builds until nothing waits and nothing runs. Returns how many entries it claimed. */
 async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
-  const slots = openSlots(workshop.threads)
-  const seats = openSlots(workshop.threads + claimedAhead)
-  // Claimed builds that will take a slot soon: none of their runs has had one, and they do not wait for a group. A build that left its seat may still take slots.
-  const starting = new Set<Claim>()
-  const canStart = () => slots.free() > starting.size
+  const seats = openSeats(workshop.threads)
   const running = new Set<Promise<void>>()
   let failure: unknown
   let claimed = 0
   while (failure === undefined) {
     if (running.size >= mostClaimed) await Promise.race(running)
-    const leaveSeat = await seats.take()
-    const low = canStart()
+    const seat = await seats.take()
+    const low = seats.canStart()
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
     const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
     if (claim === undefined) {
-      leaveSeat()
+      seat.leave()
       if (running.size === 0 || stop.aborted || failure !== undefined) break
-      await arrival(workshop.home, running, () => !low && canStart())
+      await arrival(workshop.home, running, () => !low && seats.canStart())
       continue
     }
     claimed++
-    starting.add(claim)
-    const started = () => void starting.delete(claim)
-    const leave = () => {
-      started()
-      leaveSeat()
-    }
-    const build = startBuild(workshop, claim, { slots, started, leaveSeat: leave, stop })
+    seat.occupy()
+    const build = startBuild(workshop, claim, { seat, stop })
       .catch((error: unknown) => (failure ??= error))
       .then(() => void running.delete(build))
     running.add(build)
@@ -96,22 +84,13 @@ function claimNext({ queue, records, pipelineOf, prepare }: Workshop, { low }: {
   return queue.claim(assign, { low })
 }
 
-async function startBuild(workshop: Workshop, claim: Claim, { slots, started, leaveSeat, stop: builderStops }: { slots: Slots; started: () => void; leaveSeat: () => void; stop: AbortSignal }): Promise<void> {
-  // After its first run, the next build is claimed, whatever runs are still to come.
-  const takeSlot = async () => {
-    const give = await slots.take()
-    started()
-    return () => {
-      give()
-      leaveSeat()
-    }
-  }
+async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builderStops }: { seat: Seat; stop: AbortSignal }): Promise<void> {
   const stop = watchForStop(workshop.records.directory(claim.build), builderStops)
   try {
-    const reports = await runBuild(workshop, claim, { takeSlot, leaveSeat, stop })
+    const reports = await runBuild(workshop, claim, { takeSlot: seat.takeSlot, leaveSeat: seat.leave, stop })
     if (reports === 0) return
     // A server that does not answer holds up nobody's build.
-    leaveSeat()
+    seat.leave()
     await workshop.outbox.deliverDue()
   } catch (error) {
     // The record could not be kept (a full disk): this builder ends. What is decided is handed over by the next one's
@@ -120,7 +99,7 @@ async function startBuild(workshop: Workshop, claim: Claim, { slots, started, le
     throw error
   } finally {
     stop.close()
-    leaveSeat()
+    seat.leave()
   }
 }
 

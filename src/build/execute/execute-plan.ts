@@ -1,19 +1,13 @@
-import { setImmediate as breathe } from 'node:timers/promises'
 import type { RunResult } from '../../model/build.ts'
-import type { Plan, PlannedRun } from '../../model/plan.ts'
-import { isTrusted } from '../../model/request.ts'
 import type { Attempt } from '../attempt.ts'
+import type { Settled } from '../workshop.ts'
 import { executeRun } from './execute-run.ts'
-import { reusableRuns } from '../blame/reusable.ts'
+import { openReuse } from './reuse.ts'
 import { openServiceNetwork } from './service-network.ts'
 import { openSharedDirectory } from './shared-directory.ts'
 import { schedule } from './schedule.ts'
-import { isRed, openTries } from './second-try.ts'
-import { sparedRuns, takeVerdict } from './take-verdict.ts'
+import { openTries } from './second-try.ts'
 import { openTrees } from './trees.ts'
-import { verdictKeys } from '../blame/verdict-key.ts'
-import type { Verdicts } from '../blame/verdicts.ts'
-import type { Settled } from '../workshop.ts'
 
 /** Executes the runs of a plan, what needs others after these; what was tested before on the same tree is not tested again. Resolves with the plan's runs, each followed by its repetitions. */
 export async function executePlan(attempt: Attempt, settled: Settled): Promise<RunResult[]> {
@@ -35,55 +29,5 @@ export async function executePlan(attempt: Attempt, settled: Settled): Promise<R
     await network.remove()
     await trees.removeAll()
     await shared.remove()
-  }
-}
-
-interface Reuse {
-  /** The run's result, where a stored verdict spares it. */
-  taken(run: PlannedRun): RunResult | undefined
-  /** The same for a run that has its slot now: while it waited, another build may have tested the same tree. */
-  takenMeanwhile(run: PlannedRun): Promise<RunResult | undefined>
-  /** Stores a verdict for later builds of the same tree. */
-  keep(run: PlannedRun, result: RunResult): Promise<void>
-}
-
-async function openReuse(attempt: Attempt, { plan, request, origin }: Settled): Promise<Reuse> {
-  const { workshop, claim } = attempt
-  const reusable = origin === undefined ? new Set<string>() : reusableRuns(plan)
-  if (origin === undefined || reusable.size === 0) return { taken: () => undefined, takenMeanwhile: async () => undefined, keep: async () => undefined }
-  const keysOf = (part: Plan) => verdictKeys(part, { ...workshop, tree: origin.tree, trusted: isTrusted(request) })
-  let keys = await keysOf(plan)
-  const asked = request.blame === undefined ? 'request' : 'parent'
-  const verdicts: Pick<Verdicts, 'find'> = {
-    find(key, by) {
-      const stored = workshop.verdicts.find(key, by)
-      return stored?.entry === claim.entry ? undefined : stored
-    },
-  }
-  const look = () => (request.fresh ? new Map<string, never>() : sparedRuns(plan, { keys, reusable, verdicts, asked }))
-  let spared = look()
-  const taken = (run: PlannedRun) => (spared.has(run.name) ? takeVerdict(attempt, run, spared.get(run.name)!) : undefined)
-  // Only before anything is executed: what is spared is spared together with what takes over its tree.
-  const lookAgain = async () => {
-    // The run that gave its slot back keeps its verdict right after that.
-    await breathe()
-    spared = new Map([...look(), ...spared])
-  }
-  let again: Promise<void> | undefined
-  return {
-    taken,
-    async takenMeanwhile(run) {
-      await (again ??= lookAgain())
-      return taken(run)
-    },
-    async keep(run, result) {
-      if (!reusable.has(run.name) || result.reused !== undefined || result.blame !== undefined || !(result.verdict === 'passed' || isRed(result))) return
-      // An image that was fetched for the run is known by its digest only now.
-      if (!keys.has(run.name)) keys = await keysOf(plan)
-      const key = keys.get(run.name)
-      const { verdict, code, signal, reason, note } = result
-      if (key === undefined || verdict === 'skipped') return
-      workshop.verdicts.keep(key, { verdict: verdict as 'passed', code, signal, reason, note, build: `${claim.build.pipeline}/${claim.build.number}`, entry: claim.entry, run: run.name })
-    },
   }
 }
