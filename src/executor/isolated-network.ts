@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { orMissing } from '../disk/read.ts'
 import { findProgram } from './find-program.ts'
+import { isRoot } from './is-root.ts'
 import { send } from './processes.ts'
 
 /** A way to the outside world for a network namespace, without this host's loopback. */
@@ -76,8 +77,4 @@ function read(pid: number, file: string): string {
   } catch {
     return ''
   }
-}
-
-function isRoot(): boolean {
-  return process.getuid?.() === 0
 }

@@ -3,6 +3,7 @@ import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { exitOf } from './ending.ts'
 import type { BuildNetwork, NetworkNamespace } from './executor.ts'
 import { findProgram } from './find-program.ts'
+import { isRoot } from './is-root.ts'
 import { isolatedNetwork } from './isolated-network.ts'
 import { missingForSandbox, withRemedy } from './sandbox-needs.ts'
 
@@ -74,8 +75,4 @@ function inside(holder: ChildProcess): Promise<number> {
     holder.once('close', (code) => reject(new Error(complaint.trim() || `bwrap ended with exit code ${code}`)))
     setTimeout(() => reject(new Error(`bwrap had made none after ${patience} ms`)), patience).unref()
   })
-}
-
-function isRoot(): boolean {
-  return process.getuid?.() === 0
 }

@@ -3,6 +3,7 @@ import { bounded } from './bounded.ts'
 import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { asStranger } from './hand-over.ts'
+import { isRoot } from './is-root.ts'
 import { type IsolatedNetwork, isolatedNetwork } from './isolated-network.ts'
 import { type LimitGroup, makeLimitGroup, type Resource } from './limit-group.ts'
 import { entering } from './network-namespace.ts'
@@ -158,8 +159,4 @@ function closeInherited(): void {
 
 function realPath(path: string): string {
   return realpathSync(path)
-}
-
-function isRoot(): boolean {
-  return process.getuid?.() === 0
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { findProgram } from './find-program.ts'
+import { isRoot } from './is-root.ts'
 
 /** How the processes of a shell run are held together, so that none outlives the run. */
 export interface TreeKiller {
@@ -32,7 +33,7 @@ export function treeKiller(setting: TreeKillSetting, tryOut: (candidate: TreeKil
 }
 
 async function firstThatWorks(tryOut: (candidate: TreeKiller) => Promise<boolean>): Promise<TreeKiller> {
-  const candidates = process.getuid?.() === 0 ? [namespaceKiller(), bubblewrapKiller()] : [userNamespaceKiller(), bubblewrapKiller()]
+  const candidates = isRoot() ? [namespaceKiller(), bubblewrapKiller()] : [userNamespaceKiller(), bubblewrapKiller()]
   for (const candidate of candidates) if (candidate !== undefined && (await tryOut(candidate))) return candidate
   return groupKiller('this host allows no PID namespace here: neither unshare and setpriv (util-linux) nor bwrap (bubblewrap) can make one')
 }

@@ -1,0 +1,4 @@
+/** Whether this process may do what only root may. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
