@@ -52,7 +52,7 @@ async function compile() {
     for (const name of ['checkout_repos', 'build_packages']) writeFileSync(join(home, 'scripts', name), 'true\n')
     const request = { repository: 'sample', ref: 'refs/heads/main', commit_id: '0'.repeat(40), committer_name: '', committer_email: '', clone_url: 'https://localhost/sample' }
     writeFileSync(join(home, 'queue/1.000001-compile.json'), JSON.stringify(request))
-    await promisify(execFile)('bin/quern', ['build'], { env: { PATH: process.env.PATH, NODE: process.execPath, QUERN_HOME: home } })
+    await promisify(execFile)('bin/quern', ['build'], { env: { PATH: process.env.PATH, NODE: process.execPath, QUERN_HOME: home }, timeout: 60_000 })
     for (const name of readdirSync(join(home, 'cache/code'))) copyFileSync(join(home, 'cache/code', name), join('dist', name))
   } catch (error) {
     console.warn(`Quern will compile itself at its first build: ${error.message}`)

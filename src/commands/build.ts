@@ -24,7 +24,7 @@ async function build(threads: number | undefined): Promise<void> {
   const delivery = setInterval(() => void workshop.outbox.deliverDue(), deliveryInterval)
   try {
     const built = await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
-    if (!built && process.stderr.isTTY) process.stderr.write('Another builder is at work in this home; it builds what waits.\n')
+    if (!built && !stop.signal.aborted && process.stderr.isTTY) process.stderr.write('Another builder is at work in this home; it builds what waits.\n')
   } catch (error) {
     workshop.log.fatal({ err: error }, `the builder ends: ${(error as Error).message}; what it claimed waits again`)
     throw error
