@@ -8,7 +8,7 @@ import { sendPushes, type Load } from './receiver/load.ts'
 import { costOfLargeBody, memoryOf, processorTimeOf } from './receiver/memory.ts'
 import { startDebian, startOther, startQuern, type Server } from './receiver/start-server.ts'
 
-const rounds = 3
+const rounds = 5
 const seconds = 2
 
 type Measured = Load & { processor: number }
@@ -44,13 +44,13 @@ try {
   rmSync(place, { recursive: true, force: true })
 }
 
-/** Each server on a fresh directory, in turn, so that a slow minute of the machine meets all of them. */
+/** Each server on a fresh directory, in turn, so that a slow minute of the machine meets all of them; warm, because V8 compiles for the first seconds. */
 async function measureAll(): Promise<Record<string, Measured[]>> {
   const loads: Record<string, Measured[]> = {}
   for (let round = 0; round < rounds; round++) {
     for (const [index, [name, start]] of Object.entries(servers).entries()) {
       const server = await start(join(place, `${round}-${index}`))
-      await sendPushes(server.port, server.path, 0.5)
+      await sendPushes(server.port, server.path, seconds)
       const before = processorTimeOf(server.pid)
       const load = await sendPushes(server.port, server.path, seconds)
       ;(loads[name] ??= []).push({ ...load, processor: (processorTimeOf(server.pid) - before) / load.count })

@@ -17,8 +17,8 @@ export interface Decision {
 }
 
 export interface Ledger {
-  /** Appends the decision under today's date (UTC), with the time. Never throws: a full disk must not stop a build; the failure goes to the log. */
-  decide(decision: Decision): void
+  /** Appends the decisions under today's date (UTC), with the time, by one write. Never throws: a full disk must not stop a build; the failure goes to the log. */
+  decide(...decisions: Decision[]): void
   /** All decisions that name the commit (a prefix of 7 or more digits will do), delivery, entry or build, oldest first. */
   find(key: string): (Decision & { at: string })[]
 }

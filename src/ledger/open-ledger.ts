@@ -14,20 +14,20 @@ interface DayFile {
 }
 
 /**
- * Opens the ledger in a directory, which need not exist. Each decision is one line and one write in append mode,
- * so that receiver and builder write the same file without a lock.
+ * Opens the ledger in a directory, which need not exist. Each decision is one line, and lines are added by one write in
+ * append mode, so that receiver and builder write the same file without a lock.
  */
 export function openLedger(directory: string, log?: Logger): Ledger {
   let day: DayFile | undefined
 
   return { decide, find: (key) => findDecisions(directory, key) }
 
-  function decide(decision: Decision): void {
+  function decide(...decisions: Decision[]): void {
     const at = new Date().toISOString()
     try {
-      append(today(at.slice(0, 10)), `${JSON.stringify({ at, ...decision })}\n`)
+      append(today(at.slice(0, 10)), decisions.map((decision) => `${JSON.stringify({ at, ...decision })}\n`).join(''))
     } catch (error) {
-      log?.error({ err: error, decision }, `writing a decision to ${directory} failed`)
+      for (const decision of decisions) log?.error({ err: error, decision }, `writing a decision to ${directory} failed`)
     }
   }
 
@@ -40,8 +40,8 @@ export function openLedger(directory: string, log?: Logger): Ledger {
   }
 }
 
-function append(day: DayFile, line: string): void {
-  const bytes = Buffer.from(day.torn ? `\n${line}` : line)
+function append(day: DayFile, lines: string): void {
+  const bytes = Buffer.from(day.torn ? `\n${lines}` : lines)
   const written = writeSync(day.descriptor, bytes)
   if (written > 0) day.torn = written < bytes.length
   if (written < bytes.length) throw new Error(`wrote ${written} of ${bytes.length} bytes; the disk is probably full`)

@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Webhooks } from '@octokit/webhooks'
 import { Hono, type Context } from 'hono'
+import { together } from '../ledger/together.ts'
 import type { Decision, Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
 import { readableLine } from '../model/readable.ts'
@@ -46,6 +47,7 @@ type Env = { Bindings: HttpBindings }
 export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: WebhookRooms): Hono<Env> {
   const doors = new Map(hooks.map((hook) => [hook.id, openDoor(hook)]))
   const readBody = openBodyReader(bounds)
+  const decideTogether = together(rooms.ledger.decide)
   const app = new Hono<Env>()
   app.use(hangUpOnUnread)
   app.get('/healthz', (c) => send(c, { status: 200, result: 'listening', reason: 'the receiver listens' }))
@@ -98,7 +100,7 @@ export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: Web
   /** Every request is logged; decided are those events whose sender is known. */
   function note(c: Context<Env>, event: Partial<Decision>, { status, result, reason }: Answer): void {
     const told = readableLine(reason).slice(0, 500)
-    if (event.hook !== undefined) rooms.ledger.decide({ ...event, decision: result, reason: told })
+    if (event.hook !== undefined) decideTogether({ decision: result, reason: told, ...event })
     rooms.log.info({ method: c.req.method, path: readableLine(c.req.path).slice(0, 200), from: c.env.incoming.socket.remoteAddress, status, ...event }, `${result}: ${told}`)
   }
 
