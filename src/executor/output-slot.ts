@@ -113,13 +113,17 @@ async function openDescriptors(): Promise<{ reader: number; writer: number; comp
   }
 }
 
-/** Bytes that can be read without waiting; 0 where there are none. */
+/** Bytes that can be read without waiting; 0 where there are none. That is an error, whose stack costs more than all reading. */
 function readNow(descriptor: number, buffer: Buffer): number {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
   try {
     return readSync(descriptor, buffer)
   } catch (error) {
     if (isCode(error, 'EAGAIN')) return 0
     throw error
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

@@ -8,7 +8,7 @@ import { helpWinner } from './help-winner.ts'
 import { deliveryName } from './names.ts'
 import { locate, type Places } from './places.ts'
 import type { Enqueued, Queue } from './queue.ts'
-import { sync, syncDirectories } from './sync.ts'
+import { sync, syncDirectories } from '../disk/sync.ts'
 
 const opened = promisify(open)
 

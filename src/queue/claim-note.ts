@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { readIfThere } from '../disk/read.ts'
 import { writeAtomically } from '../disk/write.ts'
-import { sync } from './sync.ts'
+import { sync } from '../disk/sync.ts'
+
+export const noteEnding = '.build'
 
 /** claimed/<entry>.build: which build an entry belongs to. It stays while a released entry waits, so that the entry keeps its number. */
 const noteSchema = v.object({
@@ -52,6 +54,6 @@ function noteText(note: ClaimNote): string {
   return `${JSON.stringify(note)}\n`
 }
 
-function notePath(claimed: string, entry: string): string {
-  return join(claimed, `${entry}.build`)
+export function notePath(directory: string, entry: string): string {
+  return join(directory, `${entry}${noteEnding}`)
 }

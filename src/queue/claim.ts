@@ -9,7 +9,7 @@ import { locate, look } from './places.ts'
 import type { Claim, Queue } from './queue.ts'
 import type { Room } from './room.ts'
 import { setAside } from './set-aside.ts'
-import { syncDirectories } from './sync.ts'
+import { syncDirectories } from '../disk/sync.ts'
 import type { Candidate, Waiting } from './waiting.ts'
 
 /** Milliseconds that a file dropped in by hand may take to become whole. */
@@ -52,19 +52,21 @@ async function take(room: Room, { name, low }: Candidate, assign: Assign): Promi
   }
 }
 
-/** Numbers the claim, and makes it and the number survive a power cut before any process is started. */
+/**
+ * Numbers the claim, and makes it and the number survive a power cut before any process is started. Where it was taken from
+ * is not flushed: an old name that a power cut brings back there is dropped when its turn comes.
+ */
 async function mark({ places }: Room, entry: string, request: Request, low: boolean, assign: Assign): Promise<Claim> {
-  const directories = [places.claimed, low ? places.low : places.waiting]
   const before = readNote(places.claimed, entry)
   if (before !== undefined) {
     const note = { ...before, attempt: before.attempt + 1, low }
     replaceNote(places.claimed, entry, note)
-    await syncDirectories(directories)
+    await syncDirectories([places.claimed])
     return { entry, request, build: { pipeline: note.pipeline, number: note.number }, attempt: note.attempt, deaths: note.deaths }
   }
   const build = assign(request)
   try {
-    await Promise.all([writeFirstNote(places.claimed, entry, { ...build, attempt: 1, deaths: 0, low }), syncDirectories(directories)])
+    await Promise.all([writeFirstNote(places.claimed, entry, { ...build, attempt: 1, deaths: 0, low }), syncDirectories([places.claimed])])
   } catch (error) {
     removeNote(places.claimed, entry)
     throw error

@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { deliveryName } from './names.ts'
+import { noteEnding, removeNote } from './claim-note.ts'
 import { readEntry } from './entry.ts'
-import { look, openPlaces } from './places.ts'
+import { deliveryName } from './names.ts'
+import { look, openPlaces, type Places } from './places.ts'
 
 /**
  * Forgets entries that were decided long ago, and their deliveries: sent again after that, one would be built again.
@@ -11,18 +12,20 @@ import { look, openPlaces } from './places.ts'
  */
 export function pruneDecided(home: string, { before, dryRun }: { before: number; dryRun: boolean }): number {
   const places = openPlaces(home)
-  const old = readdirSync(places.done).filter((name) => lstatSync(join(places.done, name)).mtimeMs < before)
-  if (!dryRun) for (const name of old) forget(join(places.done, name), places.delivery)
+  const old = readdirSync(places.done).filter((name) => !name.endsWith(noteEnding) && lstatSync(join(places.done, name)).mtimeMs < before)
+  if (!dryRun) for (const name of old) forget(places, name)
   return old.length
 }
 
 /** The link goes first: a delivery whose entry is in no place would be taken for one that a power cut lost, and be built again. */
-function forget(path: string, deliveries: string): void {
+function forget({ done, delivery }: Places, name: string): void {
+  const path = join(done, name)
   const { size, ino } = lstatSync(path)
   const read = readEntry(path, size)
   if (read !== undefined && 'request' in read && read.request.hook !== undefined && read.request.delivery !== undefined) {
-    const link = join(deliveries, deliveryName(read.request.hook, read.request.delivery))
+    const link = join(delivery, deliveryName(read.request.hook, read.request.delivery))
     if (look(link)?.ino === ino) rmSync(link)
   }
+  removeNote(done, name)
   rmSync(path, { force: true })
 }

@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
-import { readNote, removeNote, type ClaimNote } from './claim-note.ts'
+import { noteEnding, readNote, removeNote, type ClaimNote } from './claim-note.ts'
 import { readEntry, readMark } from './entry.ts'
 import { compareNames } from './names.ts'
 import { look, type Places } from './places.ts'
@@ -11,8 +11,6 @@ import { moveToBad } from './set-aside.ts'
 
 /** Milliseconds after which a file in tmp/ that no delivery is linked to cannot be in the making any more. */
 const abandoned = 3600_000
-
-const noteEnding = '.build'
 
 /** Completes or takes back every move that a crash cut short; what a dead builder had claimed is returned, oldest first. */
 export function repairQueue(room: Room): Claim[] {

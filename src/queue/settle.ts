@@ -1,19 +1,19 @@
 import { renameSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
-import { readNote, removeNote, replaceNote, type ClaimNote } from './claim-note.ts'
+import { notePath, readNote, removeNote, replaceNote, type ClaimNote } from './claim-note.ts'
 import { look } from './places.ts'
 import { StaleClaimError, type Claim } from './queue.ts'
 import type { Room } from './room.ts'
 import { moveToBad } from './set-aside.ts'
-import { syncDirectories } from './sync.ts'
+import { syncDirectories } from '../disk/sync.ts'
 import type { Candidate } from './waiting.ts'
 
 /** Nothing is flushed: the build's terminal status was, and by it a claim that a power cut brings back is finished again. */
 export function finishClaim({ places }: Room, claim: Claim): void {
   held(places.claimed, claim)
   renameSync(join(places.claimed, claim.entry), join(places.done, claim.entry))
-  removeNote(places.claimed, claim.entry)
+  renameSync(notePath(places.claimed, claim.entry), notePath(places.done, claim.entry))
 }
 
 /** The note stays in claimed/, so that the next claim gives the same number. */

@@ -1,6 +1,6 @@
-import { closeSync, existsSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { sync, syncDirectories } from '../disk/sync.ts'
 import { writeAtomically } from '../disk/write.ts'
 import type { BuildResult } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
@@ -8,8 +8,6 @@ import type { Plan, PlannedRun } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
-
-const synced = promisify(fsync)
 
 /** The record of one build while it is written. */
 export interface BuildRecord {
@@ -96,19 +94,15 @@ async function decide(directory: string, result: BuildResult): Promise<void> {
   const contents = { 'result.json': `${JSON.stringify(result, null, 2)}\n`, status: `${statusOf(result.verdict)}\n` }
   await Promise.all(Object.entries(contents).map(([name, text]) => writeSynced(join(directory, `.${name}.tmp`), text)))
   for (const name of Object.keys(contents)) renameSync(join(directory, `.${name}.tmp`), join(directory, name))
-  await Promise.all([openSynced(directory, 'r'), openSynced(dirname(directory), 'r')])
+  await syncDirectories([directory, dirname(directory)])
 }
 
 /** writeFileSync writes on after a short write, which is what a disk that is nearly full answers first. */
-function writeSynced(path: string, text: string): Promise<void> {
-  return openSynced(path, 'w', (descriptor) => writeFileSync(descriptor, text))
-}
-
-async function openSynced(path: string, flags: 'r' | 'w', write?: (descriptor: number) => void): Promise<void> {
-  const descriptor = openSync(path, flags)
+async function writeSynced(path: string, text: string): Promise<void> {
+  const descriptor = openSync(path, 'w')
   try {
-    write?.(descriptor)
-    await synced(descriptor)
+    writeFileSync(descriptor, text)
+    await sync(descriptor)
   } finally {
     closeSync(descriptor)
   }
