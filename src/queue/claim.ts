@@ -45,7 +45,10 @@ async function take(room: Room, { name, low }: Candidate, assign: Assign): Promi
   const entry = usableName(room, name)
   if (orMissing(() => (renameSync(path, join(places.claimed, entry)), true)) === undefined) return undefined
   try {
-    return await mark(room, entry, read.request, low, assign)
+    const claim = await mark(room, entry, read.request, low, assign)
+    // Nothing would know this name again. Only now, or a power cut could leave the entry without any.
+    if (entry !== name) await syncDirectories([place])
+    return claim
   } catch (error) {
     renameSync(join(places.claimed, entry), path)
     throw error
@@ -54,7 +57,7 @@ async function take(room: Room, { name, low }: Candidate, assign: Assign): Promi
 
 /**
  * Numbers the claim, and makes it and the number survive a power cut before any process is started. Where it was taken from
- * is not flushed: an old name that a power cut brings back there is dropped when its turn comes.
+ * under the same name is not flushed: that name, if a power cut brings it back, is dropped when its turn comes.
  */
 async function mark({ places }: Room, entry: string, request: Request, low: boolean, assign: Assign): Promise<Claim> {
   const before = readNote(places.claimed, entry)

@@ -26,7 +26,8 @@ import { openWaiting } from './waiting.ts'
  *   "duplicate": the first one may have died at any of these steps.
  * Claimed. queue/N is dropped where claimed/N or done/N is the same entry (its old name came back by a power cut). An
  *   entry with a delivery and a single link is linked now; where another entry has that link it is dropped, too. Rename
- *   to claimed/N, write claimed/N.build (build, attempt, deaths), fsync the note and claimed/ at once.
+ *   to claimed/N, write claimed/N.build (build, attempt, deaths), fsync the note and claimed/ at once. A name that nobody can
+ *   keep is replaced by one of ours; its directory is flushed then, too, since nothing would know that name again.
  * Finished. Rename to done/N, and the note to done/N.build: to remove a flushed file takes some disks longer than all the
  *   rest of a claim. No fsync: the terminal status of the build, written before, decides.
  * Released. Rename back. The note stays in claimed/, so that the next claim has the same number and one more attempt.

@@ -1,5 +1,5 @@
 import { armFault, disarmFault } from '../helpers/fault.mjs'
-import { readdirSync, statSync, unlinkSync } from 'node:fs'
+import { readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
@@ -69,6 +69,22 @@ test('a claim whose note or directory cannot be flushed is none: the entry waits
     disarmFault()
     expect(await queue.list()).toMatchObject([{ entry, state: 'waiting' }])
     expect(await queue.claim(number(5))).toMatchObject({ entry, build: { number: 5 }, attempt: 1 })
+  }
+})
+
+test('a name that a claim replaced is off the disk before anything is built: brought back, it would be another entry', async () => {
+  onTestFinished(disarmFault)
+  // queue/ is flushed after the note and claimed/, which are below it.
+  for (const { place, at } of [{ place: 'queue', at: 3 }, { place: 'queue/low', at: 1 }]) {
+    const home = memoryDir()
+    const queue = openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')) })
+    const from = join(home, place)
+    writeFileSync(join(from, 'a name with spaces.json'), JSON.stringify(aRequest()))
+    const fault = armFault({ calls: ['fsync'], at, error: 'EIO', under: from })
+    await expect(queue.claim(number())).rejects.toThrow(`flushing ${from} to disk`)
+    expect(fault.happened()).toBe(true)
+    disarmFault()
+    expect(await queue.list()).toMatchObject([{ entry: 'a name with spaces.json', state: place === 'queue' ? 'waiting' : 'low' }])
   }
 })
 
