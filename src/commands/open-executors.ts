@@ -1,7 +1,7 @@
 import { workDirectory } from '../build/execute/work-directory.ts'
 import type { Workshop } from '../build/workshop.ts'
 import { installation } from '../config/home.ts'
-import { openDiskWatch } from '../executor/disk/watch.ts'
+import { openDiskWatch, type DiskWatch } from '../executor/disk/watch.ts'
 import { chooseExecutor, executorSettings, type ExecutorSettings } from '../executor/choose.ts'
 import type { ExecutorName } from '../model/plan.ts'
 import type { QuernConfig } from './open-config.ts'
@@ -15,15 +15,22 @@ export function networkMaker(config: QuernConfig): Workshop['makeNetwork'] {
   }
 }
 
+export interface Executors {
+  executor: Workshop['executor']
+  /** For what works in workspaces besides. */
+  guardWork: DiskWatch['guardWork']
+}
+
 /** Opens each executor of this server when it is first asked for. */
-export function openExecutors(config: QuernConfig): Workshop['executor'] {
+export function openExecutors(config: QuernConfig): Executors {
   const executors = new Map<ExecutorName, ReturnType<typeof chooseExecutor>>()
-  const disk = openDiskWatch({ directory: workDirectory(config.home), limit: config.settings.WORKSPACE_LIMIT * 1024 ** 2 })
-  return async (name) => {
-    const executor = executors.get(name) ?? chooseExecutor(name, settingsOf(config)).then(disk.guard)
-    executors.set(name, executor)
-    return executor
+  const { guard, guardWork } = openDiskWatch({ directory: workDirectory(config.home), limit: config.settings.WORKSPACE_LIMIT * 1024 ** 2 })
+  const executor: Workshop['executor'] = async (name) => {
+    const opened = executors.get(name) ?? chooseExecutor(name, settingsOf(config)).then(guard)
+    executors.set(name, opened)
+    return opened
   }
+  return { executor, guardWork }
 }
 
 function settingsOf({ home, settings, environment }: QuernConfig): ExecutorSettings {

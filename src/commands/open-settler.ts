@@ -8,6 +8,7 @@ import type { Mirror } from '../git/mirror.ts'
 import { gitWorld } from '../git/run-git.ts'
 import { mayUseNetwork } from '../plan/grants.ts'
 import type { QuernConfig } from './open-config.ts'
+import type { Executors } from './open-executors.ts'
 import { sourceOf } from './open-patchwork.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 
@@ -15,7 +16,7 @@ import { pipelineFor, planSettings } from './plan-settings.ts'
 const grace = 1000
 
 /** What settles requests by the settings of this home; of `mirror`, where nothing is to be fetched. */
-export function openSettlerOf(config: QuernConfig, executor: Workshop['executor'], mirror?: Mirror): Workshop['settle'] {
+export function openSettlerOf(config: QuernConfig, { executor, guardWork }: Executors, mirror?: Mirror): Workshop['settle'] {
   return openSettler({
     ...(mirror !== undefined && { mirror }),
     cache: join(config.home, 'cache/git'),
@@ -25,6 +26,7 @@ export function openSettlerOf(config: QuernConfig, executor: Workshop['executor'
     choose: (request) => pipelineFor(config, request),
     plan: planSettings(config),
     evaluate: evaluateWith(config, executor),
+    guardWork,
     home: config.home,
     secretsEnv: config.settings.SECRETS_ENV,
     secretGrants: config.structure.grants.secrets,

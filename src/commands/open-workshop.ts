@@ -32,7 +32,8 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
   const { home, settings } = config
   const log = openLog(join(makeDirectory(join(requireHome(home), 'logs')), 'build.log'))
   const ledger = openLedger(join(home, 'ledger'), log)
-  const executor = openExecutors(config)
+  const executors = openExecutors(config)
+  const { executor } = executors
   const queue = openDirectoryQueue(home, { ledger, log })
   const records = openRecords(home)
   const world = worldOf(config.environment, settings.BUILD_ENV)
@@ -47,7 +48,7 @@ export function openWorkshop(config: QuernConfig, threads: number): Workshop {
     ledger,
     log,
     pipelineOf: (request) => pipelineFor(config, request).directory,
-    settle: openSettlerOf(config, executor),
+    settle: openSettlerOf(config, executors),
     turns: openTurns(),
     workspaces: openWorkspaces(home),
     executor,

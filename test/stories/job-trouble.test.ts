@@ -58,6 +58,21 @@ test.skipIf(!canMount || !sandboxed)('strangers that take the disk are ended: wi
   expect(server.list('cache/work')).toEqual([])
 })
 
+test.skipIf(!sandboxed)('a commit of some kilobytes that would be checked out as gigabytes is ended at WORKSPACE_LIMIT, nothing of it stays, and the queue goes on', async () => {
+  const repo = gitRepo()
+  const good = repo.commit({ 'large.txt': 'rye\n'.repeat(12 * 1024 ** 2) })
+  const file = repo.git('rev-parse', 'HEAD:large.txt')
+  for (let n = 0; n < 400; n++) repo.git('update-index', '--add', '--cacheinfo', `100644,${file},copy-${n}.txt`)
+  repo.git('commit', '--quiet', '--message', 'Gigabytes')
+  const server = await aServer({ settings: { WORKSPACE_LIMIT: '100', BLAME: 'never', CLONE_BASE: repo.path } })
+  server.write({ 'job-defs/stranger.yml': 'script: ls\n' })
+  for (const commit of [repo.git('rev-parse', 'HEAD'), good]) server.drop({ pipeline: 'job:stranger', commit_id: commit, clone_url: repo.path, source: 'github', trusted: false })
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('stranger/1')).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/^its workspace grew too large: .* may take 100 MiB \(WORKSPACE_LIMIT in environment\.sh\)$/) })
+  expect(server.result('stranger/2')).toMatchObject({ verdict: 'passed' })
+  expect(server.list('cache/work')).toEqual([])
+})
+
 test.skipIf(!canMount)('an engine that is not installed is errored with its package, an image that is nowhere with its name', async () => {
   const server = await aServer({ settings: { CONTAINER_PULL: 'never', ENGINE: 'podman' } })
   server.write({ 'job-defs/boxed.yml': 'containers: [{image: "localhost/quern-no-such-image:1"}]\nscript: echo RAN\n' })

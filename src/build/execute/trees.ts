@@ -34,7 +34,13 @@ export function openTrees({ workshop, stop }: Attempt, { plan, checkOut }: Settl
     if (run.workspace === 'none') return { ...workspace, mounts: [] }
     if (checkOut === undefined) throw new Error('the plan wants a checkout, but its request has no repository')
     rmdirSync(workspace.tree)
-    return { ...workspace, mounts: await checkOut(workspace.tree, run.patch?.commit) }
+    try {
+      return { ...workspace, mounts: await checkOut(workspace.tree, run.patch?.commit) }
+    } catch (error) {
+      // No run has it: what was written so far would lie there until the queue is empty. A builder that is told to stop leaves it to the next one.
+      if (!stop.released()) await workshop.workspaces.give(workspace)
+      throw error
+    }
   }
   return {
     async prepare(run) {

@@ -39,9 +39,8 @@ function closed(plan: Settled['plan'], mirror: Mirror): PlannedRun[] {
 /** Checks out any commit of the mirror. Submodules come by the network only, even where the tree is a path of this host. */
 function checkOutOf({ request, mirror, settings, signal }: SeriesContext): (directory: string, commit?: string) => Promise<Mount[]> {
   return async (directory, commit = request.commit_id) => {
-    const [{ checkOut }, { openMirrors }] = await Promise.all([import('../../git/check-out.ts'), import('../../git/mirrors.ts')])
+    const [{ checkOutWatched }, { openMirrors }] = await Promise.all([import('./check-out-watched.ts'), import('../../git/mirrors.ts')])
     const mirrors = openMirrors(settings.cache, { env: settings.gitWorld })
-    const { mounts } = await checkOut({ mirrors, mirror, commit, directory, trusted: false, signal })
-    return mounts
+    return checkOutWatched({ mirrors, mirror, commit, directory, trusted: false, signal }, settings)
   }
 }

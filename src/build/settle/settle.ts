@@ -1,4 +1,5 @@
 import { cloneToken } from '../../git/clone-token.ts'
+import type { DiskWatch } from '../../executor/disk/watch.ts'
 import type { Commit, Mirror } from '../../git/mirror.ts'
 import type { Mirrors } from '../../git/mirrors.ts'
 import { isNoreply } from '../../model/mail.ts'
@@ -28,6 +29,8 @@ export interface SettlerSettings {
   mirror?: Mirror
   /** Evaluates the pipeline file of a commit. */
   evaluate: Evaluate
+  /** Watches what a checkout takes of the disk. */
+  guardWork: DiskWatch['guardWork']
   /** Where this server's secrets and keys are, which of the files `secrets/<name>.enc` it uses, and who may have which. */
   home: string
   secretsEnv: string
@@ -115,11 +118,10 @@ async function openMirrorsFor(url: string, request: Request, { cache, gitWorld, 
 }
 
 async function checkOutFrom(mirror: Mirror, request: Request, { directory, settings, signal }: { directory: string; settings: SettlerSettings; signal: AbortSignal }) {
-  const { checkOut } = await import('../../git/check-out.ts')
+  const { checkOutWatched } = await import('./check-out-watched.ts')
   const mirrors = await openMirrorsFor(mirror.url, request, settings)
   const token = cloneToken(mirror.url, settings.token)
-  const { mounts } = await checkOut({ mirrors, mirror, commit: request.commit_id, directory, trusted: isTrusted(request), token, signal })
-  return mounts
+  return checkOutWatched({ mirrors, mirror, commit: request.commit_id, directory, trusted: isTrusted(request), token, signal }, settings)
 }
 
 /** A pull request's body names neither people nor message: the commit does. What the request says already stays. */

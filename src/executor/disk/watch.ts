@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Execution, Executor } from '../executor.ts'
+import type { Ending, Execution, Executor } from '../executor.ts'
 import { endLargest, forgetEnded, isBeingCleared, type Build, type Ended, type Guarded } from './guarded.ts'
 import { diskSpace } from './space.ts'
 import { isDue, unbounded, walk, type WalkSettings } from './walk.ts'
@@ -18,6 +18,16 @@ import { isDue, unbounded, walk, type WalkSettings } from './walk.ts'
 export interface DiskWatch {
   /** The executor, whose runs end where they take too much of the disk. */
   guard(executor: Executor): Executor
+  /**
+   * Work of ours that fills a workspace for a run, like a checkout: a commit of some kilobytes can be terabytes of files.
+   * @throws where it takes too much of the disk, with the sentence that says so
+   */
+  guardWork<T>(place: Pick<Execution, 'workspace' | 'untrusted'>, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>
+}
+
+/** What works in a workspace, and of which build that is. */
+interface Worker extends Pick<Execution, 'workspace' | 'shared' | 'untrusted'> {
+  name: string
 }
 
 export interface DiskWatchSettings extends Omit<WalkSettings, 'pace'> {
@@ -36,8 +46,7 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
   let ended: Ended | undefined
   let problem: string | undefined
 
-  function enter({ id, workspace, shared, untrusted = false }: Execution): Guarded {
-    const name = nameOf(id, untrusted)
+  function enter({ name, workspace, shared, untrusted = false }: Worker): Guarded {
     const build = builds.get(name) ?? { untrusted, running: new Set(), directories: new Set() }
     builds.set(name, build)
     for (const path of shared === undefined ? [workspace] : [workspace, shared]) build.directories.add(path)
@@ -47,12 +56,12 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
     return run
   }
 
-  function leave({ id }: Execution, run: Guarded): void {
+  function leave({ name }: Worker, run: Guarded): void {
     const { build, workspace } = run
     build.running.delete(run)
     if (build.untrusted) return
     build.directories.delete(workspace)
-    if (build.running.size === 0) builds.delete(nameOf(id, false))
+    if (build.running.size === 0) builds.delete(name)
   }
 
   function lookLater(): NodeJS.Timeout {
@@ -83,29 +92,41 @@ export function openDiskWatch({ directory, limit, pace = { look: 1000, youth: 30
     ended = endLargest(untrusted, { verdict: 'errored', reason: space.low })
   }
 
+  async function whileWatched<T>(worker: Worker, signal: AbortSignal, work: (run: Guarded) => Promise<T>): Promise<T> {
+    const run = enter(worker)
+    const cancel = () => run.stop.abort(signal.reason)
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      return await work(run)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      leave(worker, run)
+    }
+  }
+
+  async function execute(executor: Executor, execution: Execution, run: Guarded): Promise<Ending> {
+    const ending = await executor.execute(execution, run.stop.signal)
+    const note = problem ?? run.build.problem
+    const told = note === undefined ? ending : { ...ending, notes: [...(ending.notes ?? []), note] }
+    return run.why !== undefined && ending.verdict === 'cancelled' ? { ...told, ...run.why } : told
+  }
+
   return {
     guard: (executor) => ({
       ...executor,
-      async execute(execution, signal) {
-        const run = enter(execution)
-        const cancel = () => run.stop.abort()
-        if (signal.aborted) cancel()
-        signal.addEventListener('abort', cancel, { once: true })
-        try {
-          const ending = await executor.execute(execution, run.stop.signal)
-          const note = problem ?? run.build.problem
-          const told = note === undefined ? ending : { ...ending, notes: [...(ending.notes ?? []), note] }
-          return run.why !== undefined && ending.verdict === 'cancelled' ? { ...told, ...run.why } : told
-        } finally {
-          signal.removeEventListener('abort', cancel)
-          leave(execution, run)
-        }
-      },
+      execute: (execution, signal) => whileWatched({ ...execution, name: nameOf(execution.id, execution.untrusted) }, signal, (run) => execute(executor, execution, run)),
     }),
+    guardWork: (place, signal, work) =>
+      whileWatched({ ...place, name: `work in ${place.workspace}` }, signal, async (run) => {
+        const done = await work(run.stop.signal).catch((error: unknown) => Promise.reject(run.why === undefined ? error : new Error(run.why.reason, { cause: error })))
+        if (run.why !== undefined) throw new Error(run.why.reason)
+        return done
+      }),
   }
 }
 
 /** By `<home id>/<pipeline>/<number>`. All evaluations of pipeline files have one number, whoever's they are. */
-function nameOf(id: string, untrusted: boolean): string {
+function nameOf(id: string, untrusted = false): string {
   return `${untrusted ? 'untrusted ' : ''}${id.split('/', 3).join('/')}`
 }

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { removeTree } from '../../../src/build/execute/work-directory.ts'
 import { openDiskWatch } from '../../../src/executor/disk/watch.ts'
@@ -70,6 +71,25 @@ attack('of two runs of a build the one ends that is larger', async () => {
     runScript(executor, 'fallocate -l 15M file' + forEver, { ...untrusted, id: 'home/p/1/large' }),
   ])
   expect([small.verdict, large.verdict]).toEqual(['passed', 'failed'])
+})
+
+test('work of ours in a workspace ends at the limit, with the reason; what is small enough is left alone', async () => {
+  const { guardWork } = openDiskWatch({ directory: tempDir(), limit: 20 * mebibyte, pace })
+  const [small, large] = [tempDir(), tempDir()]
+  const never = new AbortController().signal
+  expect(await guardWork({ workspace: small, untrusted: true }, never, async () => sleep(300, 'done'))).toBe('done')
+  const endless = guardWork({ workspace: large, untrusted: true }, never, async (signal) => {
+    for (let n = 0; ; n++) await sleep(20, writeFileSync(join(large, `file${n}`), Buffer.alloc(mebibyte, 'x')), { signal })
+  })
+  await expect(endless).rejects.toThrow(/^its workspace grew too large: .* may take 20 MiB \(WORKSPACE_LIMIT in environment\.sh\)$/)
+})
+
+test('work of ours ends with the reason of its signal', async () => {
+  const { guardWork } = openDiskWatch({ directory: tempDir(), limit: mebibyte, pace })
+  const stop = new AbortController()
+  const endless = guardWork({ workspace: tempDir() }, stop.signal, (signal) => sleep(10_000, undefined, { signal }).catch(() => Promise.reject(signal.reason as Error)))
+  stop.abort(new Error('told to stop'))
+  await expect(endless).rejects.toThrow('told to stop')
 })
 
 test('a trusted run is bounded, too, once it has taken a part of the limit', async () => {
