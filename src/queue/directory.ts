@@ -37,7 +37,7 @@ import { openWaiting } from './waiting.ts'
  * Repair, under the builder's lock:
  *   tmp/N with a second link         ► queue/N: it may have been promised
  *   tmp/N with one link, an hour old ► deleted: it never was
- *   claimed/N without a note         ► queue/N: nothing was started for it
+ *   claimed/N without a note         ► queue/N or queue/low/N: nothing was started for it
  *   claimed/N beside done/N or bad/N, or tmp/N beside any, as the same file ► this name of it is removed
  *   a note without its entry         ► removed
  *   claimed/N with its note          ► returned: the builder ends what still runs of it, then finishes, releases or buries it

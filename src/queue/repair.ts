@@ -48,12 +48,21 @@ function mendClaimed(room: Room, entry: string): Claim | undefined {
   }
   const note = readNote(places.claimed, entry)
   if (note === undefined) {
-    moveBack(places, path, entry, places.waiting)
+    moveBack(places, path, entry, isLow(path) ? places.low : places.waiting)
     log?.info({ entry }, 'repaired: an entry was claimed, but without a number')
     return undefined
   }
   for (const place of [places.waiting, places.low].filter(isSame)) rmSync(join(place, entry), { force: true })
   return claimOf(room, entry, stats.size, note)
+}
+
+/** What cannot be read is for the next claim to set aside, and stops no repair. */
+function isLow(path: string): boolean {
+  try {
+    return readMark(path)?.low === true
+  } catch {
+    return false
+  }
 }
 
 /** The claim as its dead holder had it; an entry that was damaged since is set aside. */

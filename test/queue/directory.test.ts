@@ -301,6 +301,14 @@ test('the repair puts a claim without a number back, and removes a number withou
   expect((await claimAll(queue)).map(({ entry }) => entry)).toEqual([first.entry, second.entry])
 })
 
+test('the repair puts a low claim without a number back where it waits for others', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(delivered, { low: true })
+  renameSync(path('queue/low', entry), path('queue/claimed', entry))
+  expect(await queue.repair()).toEqual([])
+  expect(await queue.list()).toMatchObject([{ entry, state: 'low' }])
+})
+
 test('a claimed entry that was damaged is set aside by the repair', async () => {
   const { queue, path } = open()
   const { entry } = await queue.enqueue(aRequest())
