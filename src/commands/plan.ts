@@ -16,6 +16,9 @@ import { pipelineFor, planSettings } from './plan-settings.ts'
 import { paint, printJson, printLine, printTable } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
+/** A plan, or in place of its runs what is wrong with the commit's own pipeline file. */
+type Shown = Planned & { mistake?: string }
+
 interface PlanOptions {
   request?: string
   scripts?: boolean
@@ -30,7 +33,7 @@ export function define(command: Command): void {
     .option('--json', 'print the plan as it would be kept in plan.json')
     .addHelpText(
       'after',
-      '\nShows what would be built and why this pipeline was chosen. No job is run and nothing is queued. Where the commit may have a\npipeline file, it is fetched and the file evaluated, as a build would; else nothing is fetched, and "paths" filters are not applied.\n\nExamples:\n  quern plan ~/src/app\n  quern plan --request queue/1700000000.000000-ab12.json --scripts',
+      '\nShows what would be built and why this pipeline was chosen. No job is run and nothing is queued. Where the commit may have a\npipeline file, it is fetched and the file evaluated, as a build would; else nothing is fetched, and "paths" filters are not applied.\nThe exit code is 1 where the file has a mistake.\n\nExamples:\n  quern plan ~/src/app\n  quern plan --request queue/1700000000.000000-ab12.json --scripts',
     )
     .action(plan)
 }
@@ -40,19 +43,21 @@ async function plan(directory: string, { request: file, scripts, json }: PlanOpt
   const request = file === undefined ? await requestFromRepository(directory, config) : requestFromFile(file)
   const choice = pipelineFor(config, request)
   const ofCommit = choice.unlessOwn === true || choice.pipeline.startsWith('file:') || request.series !== undefined
-  const planned = ofCommit ? await settleFromCommit(config, request) : await settlePlan(request, choice, planSettings(config))
+  const planned: Shown = ofCommit ? await settleFromCommit(config, request) : await settlePlan(request, choice, planSettings(config))
   if (json) printJson(planned)
   else tell(request, { choice, planned, scripts: scripts === true })
+  if (mistakesIn(planned).length > 0) process.exitCode = 1
 }
 
 /** Fetches the commit and evaluates its pipeline file, in a directory that is removed: who looks need not be the builder's user. */
-async function settleFromCommit(config: QuernConfig, request: Request): Promise<Planned> {
+async function settleFromCommit(config: QuernConfig, request: Request): Promise<Shown> {
   const home = mkdtempSync(join(tmpdir(), 'quern-plan-'))
   try {
     const elsewhere = { ...config, home }
     const settled = await openSettlerOf(elsewhere, openExecutors(elsewhere))(request, new AbortController().signal)
     if ('cancelled' in settled) return { ignored: settled.cancelled }
-    return 'ignored' in settled ? settled : settled.plan
+    if ('ignored' in settled) return settled
+    return 'mistake' in settled ? { ...settled.plan, mistake: settled.mistake.message } : settled.plan
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
@@ -88,7 +93,7 @@ async function requestFromRepository(directory: string, { environment }: QuernCo
   return asked.request
 }
 
-function tell(request: Request, { choice, planned, scripts }: { choice: Choice; planned: Planned; scripts: boolean }): void {
+function tell(request: Request, { choice, planned, scripts }: { choice: Choice; planned: Shown; scripts: boolean }): void {
   printTable([
     ['Request', `${namesCommit(request) ? `${request.full_name ?? request.repository} ${request.ref} ${request.commit_id}` : 'of no repository'}, ${isTrusted(request) ? 'trusted' : 'untrusted'}`],
     ['Pipeline', 'ignored' in planned ? choice.pipeline : planned.pipeline],
@@ -96,8 +101,15 @@ function tell(request: Request, { choice, planned, scripts }: { choice: Choice; 
     ['Records', `builds/${choice.directory}`],
   ])
   if ('ignored' in planned) return printLine(`\n${paint('yellow', 'ignored')}: ${readableLine(planned.ignored)}`)
-  tellRuns(planned)
+  if (planned.runs.length > 0) tellRuns(planned)
+  for (const mistake of mistakesIn(planned)) printLine(`\n${paint('red', 'mistake')}: ${readableLine(mistake)}`)
   if (scripts) for (const run of planned.runs) printLine(`\n${paint('bold', `Script of ${readableLine(run.name)}`)}\n${run.script.trimEnd()}`)
+}
+
+/** Of a mailed series each patch may have one. */
+function mistakesIn(planned: Shown): string[] {
+  if ('ignored' in planned) return []
+  return [planned.mistake, ...planned.runs.map(({ mistake }) => mistake?.message)].filter((mistake) => mistake !== undefined)
 }
 
 function tellRuns({ runs, notify }: Plan): void {

@@ -133,6 +133,18 @@ describe('quern plan', () => {
     expect(stdout).toContain('ignored: ref refs/heads/main is not among the refs of the job a (release/*)')
   })
 
+  test('a pipeline file with a mistake is told with its line, and is no plan without jobs', async () => {
+    const repository = gitRepo()
+    repository.commit({ '.quern/pipeline.ts': 'import { pipeline } from "quern"\nexport default pipeline({ (p) => {})\n' })
+    const home = homeWith({ 'environment.sh': 'export PIPELINE_EXECUTOR="shell"\n' })
+    const { code, stdout } = await runQuern(home, ['plan', repository.path])
+    expect(stdout).toMatch(/Why +the commit has a \.quern\/pipeline\.ts.*\nRecords .*\n\nmistake: \.quern\/pipeline\.ts:2: .+\n$/)
+    expect(code).toBe(1)
+    const json = await runQuern(home, ['plan', repository.path, '--json'])
+    expect(JSON.parse(json.stdout)).toMatchObject({ runs: [], mistake: expect.stringMatching(/^\.quern\/pipeline\.ts:2: /) })
+    expect(json.code).toBe(1)
+  })
+
   test.each([
     ['missing.json', /reading the request: ENOENT/],
     ['torn.json', /torn\.json: expected a request as JSON/],
