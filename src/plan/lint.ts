@@ -11,7 +11,7 @@ import { PlanError } from './plan-error.ts'
 import { readChunk } from './read-chunk.ts'
 import { readJobDefinitions } from './read-job-definitions.ts'
 
-/** What was looked at, and each mistake as a message that names its file. */
+/** What was looked at, and each mistake as a line that names its file. */
 export interface Linted {
   jobs: string[]
   chunks: string[]
@@ -24,7 +24,7 @@ export async function lint(settings: Pick<ChunkSettings, 'directories'> & Pick<J
   const found = { jobs: definitions.map(({ name }) => name), chunks: settings.directories.flatMap(chunksIn), problems: [...problems] }
   for (const job of definitions) await collect(found.problems, () => lintJob(job, settings), `${job.file}: `)
   for (const chunk of found.chunks) await collect(found.problems, () => readChunk(chunk))
-  return found
+  return { ...found, problems: found.problems.flatMap((problem) => problem.split('\n')) }
 }
 
 async function lintJob(job: JobDefinition, { definitions, grants }: Parameters<typeof lint>[0]): Promise<void> {
