@@ -1,5 +1,6 @@
 import type { Decision } from '../ledger/ledger.ts'
 import { buildName } from '../model/build.ts'
+import { waitingReports } from '../publish/outbox.ts'
 import type { Listed } from '../queue/queue.ts'
 import type { Home } from './open-home.ts'
 
@@ -16,6 +17,8 @@ export interface Event {
   current: { decision: string; reason: string }
   /** Oldest first. */
   history: Dated[]
+  /** What is told about its builds, but was not taken by its publisher yet: a mail that was decided is not a mail that was sent. */
+  unsent: { build: string; report: string; publisher: string }[]
 }
 
 /** Decisions that say what happened besides, and change nothing about the event. */
@@ -60,7 +63,12 @@ function eventOf(home: Home, history: Dated[], listed: Listed | undefined): Even
     commit_id: first('commit_id') ?? listed?.request?.commit_id,
     current: waitsClaimed(home, listed) ?? currentOf(last, listed),
     history,
+    unsent: unsentOf(home, new Set(history.map(({ build }) => build))),
   }
+}
+
+function unsentOf({ home }: Home, builds: Set<string | undefined>): Event['unsent'] {
+  return waitingReports(home).filter(({ build }) => builds.has(build)).map(({ build, id, publisher }) => ({ build, report: id, publisher }))
 }
 
 /** A build that was begun, but whose first run has no place yet, is not built meanwhile. */

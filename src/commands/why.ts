@@ -14,7 +14,7 @@ import { UserError } from './user-error.ts'
 export function define(command: Command): void {
   command
     .argument('<what>', 'a commit (7 digits or more), a delivery id, an entry, a build, or what git takes for a commit here (HEAD, main~2)')
-    .option('--json', 'as JSON: a list of events with entry, delivery, current decision and history')
+    .option('--json', 'as JSON: a list of events with entry, delivery, current decision, history and the reports that are not sent yet')
     .addHelpText('after', '\nTells what became of each event that names it, why, and how it came to that.\n\nExamples:\n  quern why 6dcb09b\n  quern why 72d3162e-cc78-11e3-81ab-4c9367dc0958     the X-GitHub-Delivery id\n  quern why example~app/12\n  quern why HEAD                                     the commit that is checked out in this directory')
     .action(why)
 }
@@ -39,7 +39,7 @@ async function eventsNamed(home: Home, words: string): Promise<Event[]> {
   return named.length === 0 && words.includes('/') ? eventsAbout(home, basename(words)) : named
 }
 
-function tell({ entry, delivery, repository, ref, commit_id: commit, current, history }: Event, further: boolean): void {
+function tell({ entry, delivery, repository, ref, commit_id: commit, current, history, unsent }: Event, further: boolean): void {
   const about = [repository, ref, commit?.slice(0, 10)].filter((word) => word !== undefined).join(' ')
   const names = [delivery && `delivery ${delivery}`, entry && `entry ${entry}`].filter((word) => word).join(', ')
   if (further) printLine('')
@@ -49,4 +49,5 @@ function tell({ entry, delivery, repository, ref, commit_id: commit, current, hi
     history.map(({ at, decision, reason, build }) => [localTime(at), decision, build ?? '', reason]),
     '  ',
   )
+  for (const { build, publisher } of unsent) printLine(`  not sent yet: a report of ${build} (${publisher}) waits in outbox/; quern doctor says whether its server answers`)
 }

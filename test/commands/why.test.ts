@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openOutbox } from '../../src/publish/outbox.ts'
+import { writeReport } from '../../src/publish/report-file.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
@@ -20,6 +22,21 @@ test('a commit, its delivery, its entry and its build all lead to the one decisi
     expect(stdout.split('\n')[0]).toBe('failed: The build failed with exit code 2.')
     expect([...stdout.matchAll(/^ {2}\d{4}-\d\d-\d\d [\d:]{8} +(\S+)/gm)].map((match) => match[1])).toEqual(['queued', 'building', 'failed', 'duplicate', 'mailed'])
   }
+})
+
+test('a mail that waits for its server is told as not sent', async () => {
+  const { home, ledger, records, accept, decide } = homeWithBuilds()
+  await accept(delivered)
+  const build = await decide('failed')
+  ledger.decide({ decision: 'mailed', reason: 'failed: committer ada@example.org', build: 'app/1' })
+  const outbox = openOutbox(home, ledger)
+  const directory = records.directory(build)
+  writeReport(directory, { id: 'email-1', publisher: 'email', build: 'app/1', created: new Date().toISOString(), payload: {} })
+  outbox.handOver(directory)
+  expect((await runQuern(home, ['why', 'app/1'])).stdout).toMatch(/\n {2}not sent yet: a report of app\/1 \(email\) waits in outbox\/; quern doctor .*\n$/)
+  expect(JSON.parse((await runQuern(home, ['why', 'app/1', '--json'])).stdout)).toMatchObject([{ unsent: [{ build: 'app/1', report: 'email-1', publisher: 'email' }] }])
+  await outbox.deliverDue({ email: { publish: async () => ({ kind: 'sent' }) } })
+  expect((await runQuern(home, ['why', 'app/1'])).stdout).not.toContain('not sent yet')
 })
 
 test('a commit of two events has a decision for each', async () => {
