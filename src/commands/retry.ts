@@ -3,7 +3,7 @@ import { buildName } from '../model/build.ts'
 import { isTerminal } from '../model/verdict.ts'
 import { findBuild, requestOf } from './find-build.ts'
 import { openHome } from './open-home.ts'
-import { printLine } from './terminal.ts'
+import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 import { userName } from './user-name.ts'
 
@@ -11,11 +11,12 @@ export function define(command: Command): void {
   command
     .argument('<build>', '<pipeline>/<number>')
     .option('--fresh', 'execute all of it again, taking no verdict from earlier builds')
+    .option('--json', 'as JSON: {"entry"}')
     .addHelpText('after', '\nPuts the request of that build into the queue again, as a new entry with "retry_of". The next tick builds it.\n\nExample:\n  quern retry example~app/12')
     .action(retry)
 }
 
-async function retry(words: string, { fresh }: { fresh?: boolean }): Promise<void> {
+async function retry(words: string, { fresh, json }: { fresh?: boolean; json?: boolean }): Promise<void> {
   const home = openHome()
   const build = findBuild(home, words)
   const name = buildName(build)
@@ -26,5 +27,6 @@ async function retry(words: string, { fresh }: { fresh?: boolean }): Promise<voi
   const { entry } = await home.queue.enqueue({ ...request, received: new Date().toISOString(), retry_of: name, ...(fresh && { fresh }) })
   const { hook, repository, ref, commit_id } = request
   home.ledger.decide({ decision: 'queued', reason: `retry of ${name}, asked for by ${userName()}`, hook, entry, repository, ref, commit_id })
-  printLine(`Queued as ${entry}; the next tick builds it, or "quern build" does at once.`)
+  if (json) printJson({ entry })
+  else printLine(`Queued as ${entry}; the next tick builds it, or "quern build" does at once.`)
 }

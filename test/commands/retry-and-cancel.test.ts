@@ -25,8 +25,10 @@ test('two retries are two entries', async () => {
   await accept(delivered)
   await decide('failed')
   await runQuern(home, ['retry', 'app/1'])
-  await runQuern(home, ['retry', 'app/1'])
-  expect(await queue.list()).toHaveLength(2)
+  const { stdout } = await runQuern(home, ['retry', 'app/1', '--json'])
+  const listed = await queue.list()
+  expect(listed).toHaveLength(2)
+  expect(JSON.parse(stdout)).toEqual({ entry: listed[1]!.entry })
 })
 
 test('retry of a build that runs is a mistake', async () => {
