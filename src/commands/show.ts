@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Option, type Command } from 'commander'
 import { readIfThere } from '../disk/read.ts'
 import { holdOf } from '../build/blame/hold.ts'
@@ -36,7 +36,12 @@ interface Shown {
   result: BuildResult | undefined
   /** Where people see it, where this server has a public address. */
   page: string | undefined
-  runs: ListedRun[]
+  runs: ShownRun[]
+}
+
+interface ShownRun extends ListedRun {
+  /** The directory of what it left, where it left something. */
+  artifacts: string | undefined
 }
 
 /** Lines of the console that are shown under the facts. */
@@ -101,7 +106,13 @@ function look(home: Home, words: string, { run: wanted, publicUrl }: { run: stri
   const runs = listRuns(directory, result?.runs)
   const chosen = runs.filter(({ name }) => wanted === undefined || name === wanted)
   if (wanted !== undefined && chosen.length === 0) throw new UserError(`build ${buildName(build)} has no run "${wanted}": expected one of ${runs.map(({ name }) => name).join(', ')}`)
-  return { home: home.home, build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, page: pageAddress(publicUrl, build, wanted), runs: chosen }
+  const withArtifacts = chosen.map((run) => ({ ...run, artifacts: artifactsOf(run) }))
+  return { home: home.home, build, directory, status: home.records.status(build) ?? 'QUEUED', request: requestOf(home, build), result, page: pageAddress(publicUrl, build, wanted), runs: withArtifacts }
+}
+
+function artifactsOf({ console }: ListedRun): string | undefined {
+  const directory = join(dirname(console), 'artifacts')
+  return existsSync(directory) ? directory : undefined
 }
 
 function tell(shown: Shown): void {
@@ -134,7 +145,7 @@ function heldWords(home: string, build: BuildId): string | undefined {
   return hold && `not known yet: ${hold.awaits?.commit.slice(0, 10) ?? hold.parent.slice(0, 10)} is built first, from queue/low`
 }
 
-function facts({ home, build, status, request, result, page }: Shown): [string, string][] {
+function facts({ home, build, directory, status, request, result, page, runs }: Shown): [string, string][] {
   const pairs: [string, string | undefined][] = [
     ['build', buildName(build)],
     ['status', status],
@@ -153,6 +164,13 @@ function facts({ home, build, status, request, result, page }: Shown): [string, 
     ['started', result && localTime(result.started)],
     ['took', took(result ?? {})],
     ['page', page],
+    ['artifacts', whereKept(directory, runs)],
   ]
   return pairs.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '')
+}
+
+/** As a shell takes it, also where several runs left something. */
+function whereKept(directory: string, runs: ShownRun[]): string | undefined {
+  const kept = runs.flatMap(({ artifacts }) => artifacts ?? [])
+  return kept.length > 1 ? join(directory, 'runs/*/artifacts') : kept[0]
 }

@@ -91,6 +91,19 @@ test('show tells the facts and the end of the log, --log prints it byte by byte'
   expect(JSON.parse((await runQuern(home, ['show', 'app/1', '--json'])).stdout)).toMatchObject({ build: 'app/1', status: 'FAILED', result: { verdict: 'failed' }, runs: [{ name: 'build', status: 'FAILED' }] })
 })
 
+test('show says where the artifacts are', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(aRequest())
+  const { record, run } = await begin()
+  const shown = async (...words: string[]) => (await runQuern(home, ['show', 'app/1', ...words])).stdout
+  expect(await shown()).not.toMatch(/^artifacts/m)
+  mkdirSync(join(run.directory, 'artifacts'))
+  expect(await shown()).toMatch(new RegExp(`^artifacts +${run.directory}/artifacts$`, 'm'))
+  mkdirSync(join(record.openRun({ name: 'test', params: {} }).directory, 'artifacts'))
+  expect(await shown()).toMatch(new RegExp(`^artifacts +${record.directory}/runs/\\*/artifacts$`, 'm'))
+  expect(JSON.parse(await shown('--json', '--run', 'build'))).toMatchObject({ runs: [{ name: 'build', artifacts: `${run.directory}/artifacts` }] })
+})
+
 test('show names the runs of several logs, and knows a run by its name where its directory has another', async () => {
   const { home, accept, begin } = homeWithBuilds()
   await accept(aRequest({ committer_email: '' }))
