@@ -63,8 +63,8 @@ async function mark({ places }: Room, entry: string, request: Request, low: bool
   const before = readNote(places.claimed, entry)
   if (before !== undefined) {
     const note = { ...before, attempt: before.attempt + 1, low }
+    // Flushes claimed/ too, and with it the rename before.
     replaceNote(places.claimed, entry, note)
-    await syncDirectories([places.claimed])
     return { entry, request, build: { pipeline: note.pipeline, number: note.number }, attempt: note.attempt, deaths: note.deaths }
   }
   const build = assign(request)

@@ -54,6 +54,9 @@ async function checkAfterCrash(home: string, steps: string[]): Promise<void> {
   if (before !== undefined) expect(answer, where).toEqual({ entry: before, duplicate: true })
   expect(entriesIn(home).filter(({ content }) => content.delivery === 'd-1'), where).toHaveLength(1)
 
+  const bad = readdirSync(join(home, 'queue/bad'))
+  for (const name of bad.filter((one) => !one.endsWith('.reason'))) expect(bad, where).toContain(`${name}.reason`)
+
   for (const claim of claims) await queue.release(claim, { died: true })
   const built = await claimAllWithNumbers(queue)
   for (const { entry, build } of built) if (numbers.has(entry)) expect(build.number, `${entry} keeps its number ${where}`).toBe(numbers.get(entry))

@@ -106,7 +106,10 @@ test('a name that is dropped in again is a new entry, and overwrites nothing', a
     dropIn(home, 'bad.json', `nonsense ${round}`, 120)
     expect(await queue.claim(number())).toBeUndefined()
   }
-  expect(readdirSync(path('queue', 'bad'))).toHaveLength(4)
+  dropIn(home, 'bad.json')
+  await queue.bury((await queue.claim(number()))!, 'it ended three builders')
+  expect(readdirSync(path('queue', 'bad'))).toHaveLength(6)
+  expect(readFileSync(path('queue', 'bad', 'bad.json'), 'utf8')).toBe('nonsense 0')
 })
 
 test.each([
@@ -258,6 +261,26 @@ test('an entry moved back from done/ or bad/ by hand is built again, with a new 
   expect(await queue.claim(number(3))).toMatchObject({ entry, build: { number: 3 }, attempt: 1 })
 })
 
+test('of entries under names of ours, a copy of a decided one is dropped, and a mended copy of a bad one is built', async () => {
+  const { queue, path } = open()
+  const { entry: decided } = await queue.enqueue(delivered)
+  await queue.finish((await queue.claim(number(1)))!)
+  copyFileSync(path('ledger/done', decided), path('queue', decided))
+  expect(await queue.claim(number(2))).toBeUndefined()
+  const { entry: bad } = await queue.enqueue(aRequest())
+  await queue.bury((await queue.claim(number(2)))!, 'no such thing')
+  copyFileSync(path('queue/bad', bad), path('queue', bad))
+  expect(await queue.claim(number(3))).toMatchObject({ entry: bad })
+})
+
+test('a released entry that is dropped leaves no number behind', async () => {
+  const { queue, path } = open()
+  const { entry } = await queue.enqueue(delivered)
+  await queue.release((await queue.claim(number()))!)
+  expect(await queue.drop(entry)).toBe(true)
+  expect(readdirSync(path('queue/claimed'))).toEqual([])
+})
+
 test('the repair completes what was linked, and deletes what was never promised after an hour', async () => {
   const { home, queue, path } = open()
   const [kept, low] = [await queue.enqueue(delivered), await queue.enqueue({ ...delivered, delivery: 'd-2' }, { low: true })]
@@ -278,6 +301,8 @@ test('the repair removes the further names of an entry that is elsewhere already
     if (place === 'ledger/done') await queue.finish(claim!)
     if (place === 'queue/bad') await queue.bury(claim!, 'no such thing')
     linkSync(path(place, entry), path('queue/tmp', entry))
+    await queue.repair()
+    expect(entriesIn(home).filter(({ name }) => name === entry).map((found) => found.place)).toEqual([place])
     if (place === 'queue/claimed') linkSync(path(place, entry), path('queue', entry))
     if (place === 'ledger/done' || place === 'queue/bad') linkSync(path(place, entry), path('queue/claimed', entry))
     const claims = await queue.repair()

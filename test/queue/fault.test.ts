@@ -88,6 +88,25 @@ test('a name that a claim replaced is off the disk before anything is built: bro
   }
 })
 
+test('an entry that is claimed again waits, too, where its note or directory cannot be flushed, and a drop that cannot be is told', async () => {
+  onTestFinished(disarmFault)
+  for (const at of [1, 2]) {
+    const home = memoryDir()
+    const queue = openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')) })
+    const { entry } = await queue.enqueue(deliveries[0]!)
+    await queue.release((await queue.claim(number(5)))!)
+    armFault({ calls: ['fsync'], at, error: 'ENOSPC', under: home })
+    await expect(queue.claim(number(6))).rejects.toThrow(/ENOSPC/)
+    disarmFault()
+    expect(await queue.list()).toMatchObject([{ entry, state: 'waiting' }])
+    expect(await queue.claim(number(6))).toMatchObject({ entry, build: { number: 5 } })
+    const { entry: dropped } = await queue.enqueue(deliveries[1]!)
+    armFault({ calls: ['fsync'], at, error: 'EIO', under: home })
+    await expect(queue.drop(dropped)).rejects.toThrow(/EIO/)
+    disarmFault()
+  }
+})
+
 test("another user's entry, which may not be linked, is built all the same", async () => {
   onTestFinished(disarmFault)
   const home = memoryDir()

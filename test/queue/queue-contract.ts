@@ -123,9 +123,10 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       await expect(queue[verb](current, undefined as never)).rejects.toThrow(StaleClaimError)
     })
 
-    test('a number that cannot be given leaves the entry waiting', async () => {
+    test('a number that cannot be given leaves the entry waiting, before newer ones', async () => {
       const { queue } = await open()
       const { entry } = await queue.enqueue(aRequest())
+      await queue.enqueue(aRequest())
       const full = () => {
         throw new Error('disk full')
       }
