@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { syncDirectory } from '../disk/write.ts'
 
-/** Where an entry can be; DESIGN.md's home. */
+/** Where an entry can be. */
 export interface Places {
   waiting: string
   low: string
