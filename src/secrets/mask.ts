@@ -60,7 +60,6 @@ function searching(finder: Finder): Masker {
     flush() {
       const shown = advance(kept, kept.length)
       kept = nothing
-      covered = 0
       return shown
     },
   }

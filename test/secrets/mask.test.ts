@@ -38,11 +38,16 @@ describe('a secret', () => {
     expect(shown).toBe('  ***\r\n  }\n***')
   })
 
-  test('whose base64 is broken into lines is masked in each', () => {
+  test('of two lines is masked line by line, and one that a line end closes also without it', () => {
+    expect(maskText('second-half first-half', ['first-half\nsecond-half'])).toBe('*** ***')
+    expect(maskText('hunter2', ['hunter2\n'])).toBe('***')
+  })
+
+  test.each([64, 76])('whose base64 is broken into lines of %i characters is masked in each', (width) => {
     const long = Array.from({ length: 20 }, (_, n) => `part-${n}`).join('~')
-    const wrapped = execFileSync('base64', { input: long, encoding: 'utf8' })
+    const wrapped = execFileSync('base64', ['--wrap', `${width}`], { input: long, encoding: 'utf8' })
     expect(wrapped.trim().split('\n').length).toBeGreaterThan(1)
-    expect(maskText(wrapped, [long]).replace(/[*\n=]/g, '').length).toBeLessThan(4)
+    expect(maskText(wrapped, [long]).replace(/[*\n=]/g, '').length).toBeLessThan(8)
   })
 
   test('of fewer than four characters is not masked', () => {
