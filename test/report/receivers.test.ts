@@ -57,6 +57,11 @@ test.each<[string[], string[]]>([
   expect(receiversOf({ result, request, plan }, { admin, allow }).receivers).toEqual(receivers)
 })
 
+test('MAIL_ALLOW means an address in whatever case it is written', () => {
+  const { result, request } = failedBuild({ request: { committer_email: 'Ada@Example.ORG' } })
+  for (const allow of ['example.org', 'ada@example.org']) expect(receiversOf({ result, request }, { admin, allow: [allow] }).receivers).toEqual(['Ada@Example.ORG'])
+})
+
 test('notify adds receivers, each mailbox once and only plain ones', () => {
   const { result, request, plan } = failedBuild({ plan: { notify: ['ADA@example.org', 'bob@example.org', 'not an address', 'noreply@example.org'] } })
   const bounds: MailBounds = { admin, allow: [] }
