@@ -1,8 +1,9 @@
+import { armFault, disarmFault } from '../helpers/fault.mjs'
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { takeLock } from '../../src/disk/lock.ts'
 import type { Decision } from '../../src/ledger/ledger.ts'
 import { openOutbox, type Outbox } from '../../src/publish/outbox.ts'
@@ -132,15 +133,15 @@ test('one publisher that fails, throws or is unknown silences nobody', async () 
   expect(result).toMatchObject({ sent: 1, later: 3, dead: 0 })
 })
 
-test('a slow publisher keeps no other one waiting', async () => {
+test.each([['email', 'checks'], ['checks', 'email']] as const)('where %s is slow, %s is not kept waiting', async (slowOne, other) => {
   const { outbox, handOver } = room()
   handOver('email-a')
   handOver('checks-a', undefined, 'checks')
   let release = (): void => undefined
   const slow: Publisher = { publish: () => new Promise((resolve) => (release = () => resolve({ kind: 'sent' }))) }
-  const checks = answering('sent')
-  const delivery = outbox.deliverDue({ email: slow, checks: checks.publisher })
-  await expect.poll(() => checks.asked).toEqual(['checks-a'])
+  const quick = answering('sent')
+  const delivery = outbox.deliverDue({ [slowOne]: slow, [other]: quick.publisher })
+  await expect.poll(() => quick.asked).toEqual([`${other}-a`])
   release()
   expect(await delivery).toMatchObject({ sent: 2 })
 })
@@ -188,6 +189,41 @@ test('two names of one report send it once', async () => {
   await outbox.deliverDue({ email: publisher })
   expect(asked).toEqual(['email-a'])
   expect(waiting(home)).toEqual([])
+})
+
+test('two names of one report that is put off are one afterwards', async () => {
+  const { home, outbox, handOver } = room()
+  handOver('email-a')
+  const [name] = waiting(home)
+  linkSync(join(home, 'outbox', name!), join(home, 'outbox', name!.replace(/^\d+/, '5')))
+  await outbox.deliverDue({ email: answering('later').publisher })
+  expect(waiting(home)).toHaveLength(1)
+})
+
+test('what cannot be flushed is told: reports are not handed over then, and one that was sent is not sent again', async () => {
+  onTestFinished(disarmFault)
+  const { home, build, outbox, write } = room()
+  write('email-a')
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(home, 'outbox') })
+  expect(() => outbox.handOver(build)).toThrow(/EIO/)
+  disarmFault()
+  expect(outbox.handOver(build)).toBe(1)
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(build, 'sent') })
+  expect(await outbox.deliverDue({ email: answering('sent').publisher })).toMatchObject({ problems: [expect.stringContaining('EIO')], nextDue: undefined })
+  disarmFault()
+  write('email-b')
+  outbox.handOver(build)
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(home, 'outbox/dead') })
+  expect(await outbox.deliverDue({ email: answering('refused').publisher })).toMatchObject({ problems: [expect.stringContaining('EIO')], nextDue: undefined })
+})
+
+test('the reason of a server steers no terminal', async () => {
+  const { home, outbox, handOver } = room()
+  handOver('email-a')
+  await outbox.deliverDue({ email: { publish: async () => ({ kind: 'refused', reason: '550 no\u001b[2J\nsuch user' }) } })
+  const name = deadNames(home).find((one) => one.endsWith('.reason'))!
+  // eslint-disable-next-line no-control-regex
+  expect(readFileSync(join(home, 'outbox/dead', name), 'utf8')).toMatch(/^email refused it: 550 no[^\u001b\n]*such user\n$/)
 })
 
 test('torn, foreign, linked and oversized files go to dead/, and the rest is delivered', async () => {
