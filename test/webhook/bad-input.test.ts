@@ -177,6 +177,24 @@ test('nothing of a stranger reaches the log as a control character', async () =>
   expect(lines.join('').replaceAll('\n', '')).not.toMatch(/[\x00-\x1f]|\\u00[01]|\\n|\\r/)
 })
 
+test('of a long reason only the beginning is answered and kept', async () => {
+  const { hook, decisions, lines } = await receiver({ hooks: [{ id: 'amp_main', secret, refs: ['main'] }] })
+  const answer = await deliver(hook, payload('push', (push) => (push.ref = `refs/heads/${'x'.repeat(900)}`)))
+  expect(answer.body.reason).toHaveLength(500)
+  expect(decisions[0]!.reason).toHaveLength(500)
+  expect(JSON.parse(lines[0]!).msg.length).toBeLessThan(600)
+})
+
+test.each([
+  ['of two words', 'two words'],
+  ['beyond ASCII', 'd\u00e9j\u00e0'],
+  ['of 201 characters', 'x'.repeat(201)],
+])('a delivery id %s is malformed', async (_, id) => {
+  const { hook, queued } = await receiver()
+  expect(await deliver(hook, payload('push'), { id })).toMatchObject({ status: 400, body: { reason: expect.stringContaining('X-GitHub-Delivery') } })
+  expect(queued).toEqual([])
+})
+
 test('a body over 25 MB is refused by its Content-Length, read no further, and the sender sees the answer', async () => {
   const { url } = await receiver()
   const { answer, sent } = await pour(url, [...headOf(26 * megabyte), `X-Hub-Signature-256: ${signature('x')}`], 26 * megabyte)
