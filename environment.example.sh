@@ -44,11 +44,10 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export CLONE_WITH="https"
 # For private clones over https.
 # export CLONE_TOKEN="not-a-real-token"
-
-# Which of the files secrets/<name>.enc this server uses.
-# export SECRETS_ENV="ci"
 # The only host that the token is sent to.
 # export CLONE_TOKEN_HOST="github.com"
+# Which of the files secrets/<name>.enc this server uses.
+# export SECRETS_ENV="ci"
 # What this host is, for the host_tag of job definitions, besides its architecture.
 # export HOST_TAGS="gpu big-memory"
 # shell evaluates pipeline files of trusted requests without isolation, where there is no bubblewrap.
