@@ -38,6 +38,9 @@ export interface Checkout {
 /** Milliseconds to write a tree, LFS files brought from the server included. */
 const timeout = 60 * 60 * 1000
 
+/** What git may allocate for a stranger's tree: one of some kilobytes can have a hundred million files. This is room for ten million. */
+const memory = 2 * 1024 ** 3
+
 /** Submodules within submodules, at most. */
 const deepest = 5
 
@@ -58,13 +61,13 @@ export async function checkOut(options: CheckoutOptions): Promise<Checkout> {
 }
 
 async function checkOutAt(options: CheckoutOptions, mounts: Map<string, Checkout['mounts'][number]>, depth: number): Promise<void> {
-  const { mirror, commit, directory, signal, objects = 'shared' } = options
+  const { mirror, commit, directory, trusted, signal, objects = 'shared' } = options
   makeEmpty(directory)
   const borrowed = await writeRepository({ mirror, commit, directory, objects })
   for (const path of borrowed === undefined ? [] : [borrowed, ...borrowedBy(mirror)]) mounts.set(path, { from: path, to: path, readonly: true })
   const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit)))]
   const doing = `checking out ${commit} of ${mirror.url}`
-  await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout })
+  await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout, memory: trusted ? undefined : memory })
   await checkOutSubmodules(options, mounts, depth)
 }
 

@@ -15,6 +15,8 @@ export interface GitOptions {
   timeout?: number
   /** Further `name=value` settings, stronger than the repository's. */
   config?: string[]
+  /** Bytes that git, and each program that it starts, may allocate; unbounded where this host has no prlimit (util-linux). */
+  memory?: number | undefined
   /** Transports that git may use, like `https`; none where absent. */
   protocols?: string[]
   /** A secret that git's words must not repeat. */
@@ -61,7 +63,7 @@ const hardened = [
 export async function runGit(args: string[], options: GitOptions): Promise<string> {
   const { execa } = await import('execa')
   options.signal?.throwIfAborted()
-  const [command, ...before] = [...dyingWithParent(), 'git']
+  const [command, ...before] = [...held(options.memory), 'git']
   const settings = [...hardened, ...(options.config ?? [])].flatMap((setting) => ['-c', setting])
   const child = execa(command!, [...before, ...settings, ...args], {
     cwd: options.cwd,
@@ -120,12 +122,13 @@ function gitEnvironmentOf({ env, protocols = [] }: GitOptions): Record<string, s
   }
 }
 
-function how(result: { exitCode?: number | undefined; isMaxBuffer: boolean; signal?: string | undefined; code?: string | undefined }, limit: AbortSignal, options: GitOptions): { how?: string } {
+function how(result: { exitCode?: number | undefined; isMaxBuffer: boolean; stderr: string; signal?: string | undefined; code?: string | undefined }, limit: AbortSignal, options: GitOptions): { how?: string } {
   if (limit.aborted) return { how: `git took longer than ${(options.timeout ?? defaultTimeout) / 1000} seconds and was ended` }
   if (result.isMaxBuffer) return { how: `git printed more than ${mostOutput} characters and was ended` }
   // The same code tells of a directory that is missing and of a program.
   if (result.code === 'ENOENT' && !existsSync(options.cwd)) return { how: `there is no directory ${options.cwd}` }
   if (result.code === 'ENOENT') return { how: 'git is not on PATH; install git' }
+  if (options.memory !== undefined && /out of memory/i.test(result.stderr)) return { how: `git needed more than the ${options.memory / 1024 ** 2} MiB of memory that it may take` }
   if (result.exitCode === undefined) return { how: `git was ended by ${result.signal ?? result.code}` }
   return {}
 }
@@ -158,6 +161,12 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 let prefix: string[] | undefined
+
+/** Both programs are of util-linux. Memory that is mapped from files, like a repository's packs, is not counted. */
+function held(memory: number | undefined): string[] {
+  const words = dyingWithParent()
+  return memory === undefined || words.length === 0 ? words : [...words, 'prlimit', `--data=${memory}`]
+}
 
 /** A builder that is killed must not leave a git behind that writes beside its successor (law 2). Linux has this; elsewhere git ends when its pipe breaks. */
 function dyingWithParent(): string[] {
