@@ -32,6 +32,9 @@ test('a tick with nothing waiting and nothing due ends without node, and is note
   const { home } = place
   writeFileSync(join(home, 'queue/.lock'), '')
   writeFileSync(join(home, 'outbox/9999999999-key.json'), '')
+  // Nobody claims these: a link is no entry.
+  symlinkSync(join(home, 'outbox/9999999999-key.json'), join(home, 'queue/link.json'))
+  mkdirSync(join(home, 'queue/directory.json'))
   const tick = join(home, 'logs/tick')
   writeFileSync(tick, '')
   utimesSync(tick, 1, 1)

@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log/open-log.ts'
-import type { Places } from './places.ts'
+import { isFitting } from './names.ts'
+import { look, type Places } from './places.ts'
 
 /** What the moves of the directory queue share. */
 export interface Room {
@@ -10,4 +12,9 @@ export interface Room {
   nextName: () => string
   /** Milliseconds since 1970. */
   now: () => number
+}
+
+/** The name under which an entry can be kept in a place: its own, unless that is taken or would be read as something else. */
+export function nameIn({ nextName }: Room, place: string, name: string): string {
+  return isFitting(name) && look(join(place, name)) === undefined ? name : nextName()
 }

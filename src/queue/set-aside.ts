@@ -1,14 +1,12 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readableLine } from '../model/readable.ts'
-import { isFitting } from './names.ts'
-import { look } from './places.ts'
-import type { Room } from './room.ts'
+import { nameIn, type Room } from './room.ts'
 
 /** Moves what cannot be built from a place of the queue to bad/, its reason beside it, and tells the ledger. Nothing is overwritten. */
 export function setAside(room: Room, path: string, name: string, reason: string): void {
   const { places, ledger } = room
-  const entry = isFitting(name) && look(join(places.bad, name)) === undefined ? name : room.nextName()
+  const entry = nameIn(room, places.bad, name)
   moveToBad(room, path, entry, reason)
   ledger.decide({ decision: 'bad', reason: `Set aside in queue/bad: ${reason}`, entry: name })
 }

@@ -4,7 +4,7 @@ import { orMissing } from '../disk/read.ts'
 import { notePath, readNote, removeNote, replaceNote, type ClaimNote } from './claim-note.ts'
 import { look } from './places.ts'
 import { StaleClaimError, type Claim } from './queue.ts'
-import type { Room } from './room.ts'
+import { nameIn, type Room } from './room.ts'
 import { moveToBad } from './set-aside.ts'
 import { syncDirectories } from '../disk/sync.ts'
 import type { Candidate } from './waiting.ts'
@@ -32,11 +32,12 @@ export function buryClaim(room: Room, claim: Claim, reason: string): void {
 }
 
 /** Flushed, because nothing else says that the entry is decided. */
-export async function dropWaiting({ places }: Room, entry: string): Promise<boolean> {
+export async function dropWaiting(room: Room, entry: string): Promise<boolean> {
+  const { places } = room
   if (entry !== basename(entry) || entry.startsWith('.')) return false
   for (const place of [places.waiting, places.low]) {
     if (!look(join(place, entry))?.isFile()) continue
-    if (orMissing(() => (renameSync(join(place, entry), join(places.done, entry)), true)) === undefined) continue
+    if (orMissing(() => (renameSync(join(place, entry), join(places.done, nameIn(room, places.done, entry))), true)) === undefined) continue
     removeNote(places.claimed, entry)
     await syncDirectories([places.done, place])
     return true

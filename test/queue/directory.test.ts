@@ -216,6 +216,19 @@ test('of two entries of one delivery the one without the link is dropped, with a
   expect(readdirSync(path('ledger/done')).toSorted()).toEqual([first.entry, second.entry, `${second.entry}.build`])
 })
 
+test('a drop overwrites nothing that was decided, whatever the name', async () => {
+  const { home, queue, path } = open()
+  dropIn(home, 'a.json')
+  await queue.finish((await queue.claim(number()))!)
+  const before = readdirSync(path('ledger/done')).map((name) => [name, readFileSync(path('ledger/done', name), 'utf8')])
+  for (const name of ['a.json', 'a.json.build']) {
+    dropIn(home, name, '{}')
+    expect(await queue.drop(name)).toBe(true)
+  }
+  expect(before.map(([name]) => [name, readFileSync(path('ledger/done', name!), 'utf8')])).toEqual(before)
+  expect(readdirSync(path('ledger/done'))).toHaveLength(4)
+})
+
 test('a copy of an entry under another name is meant to be built, and changes nothing for its delivery', async () => {
   const { home, queue, path } = open()
   const { entry } = await queue.enqueue(delivered)
