@@ -4,6 +4,7 @@ import { executorSettings } from '../executor/choose.ts'
 import { endLeftovers } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
 import { openWorkshop } from './open-workshop.ts'
+import { tellBuilds } from './tell-builds.ts'
 
 /** Milliseconds between two looks into the outbox while builds run: a mail that waits does not wait for a long build. */
 const deliveryInterval = 30_000
@@ -17,7 +18,8 @@ export function define(command: Command): void {
 
 async function build(threads: number | undefined): Promise<void> {
   const config = await openConfig()
-  const workshop = openWorkshop(config, threads ?? config.settings.THREADS)
+  const opened = openWorkshop(config, threads ?? config.settings.THREADS)
+  const workshop = process.stdout.isTTY ? { ...opened, ledger: tellBuilds(opened.ledger) } : opened
   const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())

@@ -7,6 +7,11 @@ export type Status = 'QUEUED' | 'RUNNING' | Uppercase<Verdict>
 /** The verdicts from gravest to mildest: a build ends as the gravest of its runs. */
 const gravest: readonly Verdict[] = ['cancelled', 'errored', 'not-applied', 'timed-out', 'failed', 'passed', 'skipped']
 
+/** Whether the word is one. */
+export function isVerdict(word: string): word is Verdict {
+  return (gravest as readonly string[]).includes(word)
+}
+
 /** The verdict of a build from those of its runs: the gravest one; `passed` where there is no run. */
 export function worst(verdicts: Iterable<Verdict>): Verdict {
   const seen = new Set(verdicts)
