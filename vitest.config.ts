@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -6,7 +7,7 @@ export default defineConfig({
     globalSetup: 'test/helpers/build-once.ts',
     pool: 'forks',
     // Most tests wait for processes that they have started: more files at once than cores.
-    maxWorkers: 4,
+    maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     sequence: { shuffle: true },

@@ -6,8 +6,8 @@ import { pipelines } from '../../src/record/build-index.ts'
 import { aHome } from './a-home.ts'
 
 /**
- * What a commit does when it is checked stands in its file `state`: good, bad, killed, slow, or flaky, which fails the
- * first time that the commit, named by its file `id`, is checked.
+ * What a commit does when it is checked stands in its file `state`: good, bad, killed, slow, flaky, which fails the first
+ * time that the commit, named by its file `id`, is checked, or meets, which fails at the same moment as another one.
  */
 const script = `#!/bin/bash -e
 case $(cat "$WHAT") in
@@ -15,6 +15,7 @@ case $(cat "$WHAT") in
   bad) echo "error: broken on purpose"; exit 3 ;;
   killed) kill -KILL $$ ;;
   slow) sleep 60 ;;
+  meets) mkdir "$QUERN_TEST_MARKS/$(cat id)-meets"; until [ "$(ls -d "$QUERN_TEST_MARKS"/*-meets | wc -l)" = 2 ]; do sleep 0.02; done; exit 3 ;;
   flaky) mkdir "$QUERN_TEST_MARKS/$(cat id)-$WHAT" 2>/dev/null && { echo "error: only sometimes"; exit 4; } ;;
 esac
 echo "$(cat id) $WHAT" >> "$QUERN_TEST_MARKS/log"
