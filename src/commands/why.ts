@@ -26,7 +26,7 @@ async function why(words: string, { json }: { json?: boolean }): Promise<void> {
   const events = commit === undefined ? named : await eventsAbout(home, commit)
   if (events.length === 0) {
     const what = readableLine(words) + (commit === undefined || commit === words ? '' : `, which is commit ${commit} here`)
-    throw new UserError(`nothing was decided about ${what}: no delivery that names it was accepted or ignored. One with a wrong signature is only in the log: quern logs --receiver`)
+    throw new UserError(`nothing was decided about ${what}: no delivery that names it was accepted or ignored${commit === undefined ? ', and git knows no commit of that name in this directory' : ''}. One with a wrong signature is only in the log: quern logs --receiver`)
   }
   if (json) printJson(events)
   else for (const [index, event] of events.entries()) tell(event, index > 0)
