@@ -1,7 +1,7 @@
 import { openSlots } from './slots.ts'
 
-/** Builds that are claimed beyond those that can execute: their claims are on disk and their records open when a slot gets free. */
-const claimedAhead = 1
+/** Builds that are claimed beyond those that can execute: their claims are on disk and their records open when a slot gets free. One is not enough where a claim takes the disk longer than a build. */
+const claimedAhead = 2
 
 /** How many builds are claimed at once and how many runs execute at once. */
 export interface Seats {
