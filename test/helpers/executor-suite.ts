@@ -25,6 +25,8 @@ const daemon = (start: string) => `(${start} bash -c 'exec >/dev/null 2>&1; for 
 /** What every executor promises. */
 export function describeExecutor({ name, executor, given: always = {}, holdsAll, adds = [], slow = false }: Subject): void {
   const runScript = (script: string, given: Partial<Execution> & { signal?: AbortSignal } = {}): Promise<Ran> => runAnyScript(executor, script, { ...always, ...given })
+  /** Milliseconds in which a script has come to its first words, also while other tests run. */
+  const timeToStart = slow ? 4000 : 800
   describe(name, () => {
   test('exit code 0 passes', async () => {
     expect(await runScript('echo hello')).toMatchObject({ verdict: 'passed', code: 0, output: 'hello\n' })
@@ -102,13 +104,13 @@ export function describeExecutor({ name, executor, given: always = {}, holdsAll,
   })
 
   test('a tree that takes too long is asked to end, and may clean up', async () => {
-    const ran = await runScript("trap 'echo bye; exit 3' TERM; echo up; for i in {1..200}; do sleep 0.05; done", { limits: { timeout: 400, grace: 5000 } })
+    const ran = await runScript("trap 'echo bye; exit 3' TERM; echo up; for i in {1..200}; do sleep 0.05; done", { limits: { timeout: timeToStart, grace: 5000 } })
     expect(ran).toMatchObject({ verdict: 'timed-out', code: 3, output: expect.stringContaining('bye') })
   })
 
   test('a tree that ignores SIGTERM is killed after the grace', async () => {
     const script = "trap '' TERM; echo up; (for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done) & for i in {1..200}; do sleep 0.05; done"
-    const { verdict, output, workspace } = await runScript(script, { limits: { timeout: 300, grace: 200 } })
+    const { verdict, output, workspace } = await runScript(script, { limits: { timeout: timeToStart, grace: 200 } })
     expect({ verdict, output }).toEqual({ verdict: 'timed-out', output: 'up\n' })
     await expectQuiet(workspace)
   })
