@@ -1,7 +1,7 @@
 // `npm run demo`: the whole way in one go, on this machine, with nothing but node, git and bash. A home is made, a sample
 // repository is pushed twice with a signed delivery, both pushes are queued and built, and the mail of the broken one is shown.
 import { execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,13 +32,13 @@ try {
   tell('4. Push a commit that does not')
   commit('#!/bin/sh\necho "two and two is five" >&2\nexit 3\n', 'Improve arithmetic')
   await push(2)
+  await until(() => mails.length > 0 && !readdirSync(join(home, 'outbox')).some((name) => /^\d/.test(name)), 'the mail of the broken build')
 
   tell('5. What Quern knows')
   run(quern, ['builds'])
   run(quern, ['why', git('rev-parse', 'HEAD').trim()])
 
   tell('6. What the committer got')
-  await until(() => mails.length > 0, 'the mail of the broken build')
   const { from, to, subject, text } = await PostalMime.parse(mails[0])
   process.stdout.write(`From: ${from.name} <${from.address}>\nTo: ${to[0].address}\nSubject: ${subject}\n\n${text.trimEnd()}\n`)
 } finally {
