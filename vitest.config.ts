@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/helpers/build-once.ts',
     pool: 'forks',
-    // Most tests wait for processes that they have started: more files at once than cores.
+    // Most tests wait for processes that they have started: four files at once are not too many for two cores.
     maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 30_000,

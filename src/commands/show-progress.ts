@@ -1,7 +1,7 @@
 import type { Ending, Executor } from '../executor/executor.ts'
 import { readableLine } from '../model/readable.ts'
 import { statusOf } from '../model/verdict.ts'
-import { paint, printLine } from './terminal.ts'
+import { paint, paintCell, printLine } from './terminal.ts'
 import { statusCell } from './verdict-style.ts'
 
 /** The executor, telling on the terminal what starts and how it ends. */
@@ -20,9 +20,7 @@ export function showProgress(executor: Executor): Executor {
 
 /** What was stopped is a service that nobody needs any more, or a run that the person ended. */
 function endingText({ verdict }: Ending): string {
-  if (verdict === 'cancelled') return 'STOPPED'
-  const { text, style } = statusCell(statusOf(verdict))
-  return style === undefined ? text : paint(style, text)
+  return verdict === 'cancelled' ? 'STOPPED' : paintCell(statusCell(statusOf(verdict)))
 }
 
 function took(started: number): string {

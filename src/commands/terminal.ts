@@ -22,14 +22,19 @@ export interface Cell {
   style?: Style
 }
 
+/** The text of a cell in its style. */
+export function paintCell({ text, style }: Cell): string {
+  return style === undefined ? text : paint(style, text)
+}
+
 /** Prints rows as columns, each line behind `indent`. The last column is not padded. */
 export function printTable(rows: (string | Cell)[][], indent = ''): void {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: readableLine(cell) } : { ...cell, text: readableLine(cell.text) })))
   const widths = (cells[0] ?? []).map((_, column) => cells.reduce((width, row) => Math.max(width, row[column]!.text.length), 0))
   for (const row of cells) {
-    const line = row.map(({ text, style }, column) => {
-      const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - text.length)
-      return `${style === undefined ? text : paint(style, text)}${padding}`
+    const line = row.map((cell, column) => {
+      const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - cell.text.length)
+      return `${paintCell(cell)}${padding}`
     })
     printLine(`${indent}${line.join('  ')}`.trimEnd())
   }

@@ -2,13 +2,13 @@ import { closeSync, linkSync, open, renameSync, unlinkSync, writeSync } from 'no
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isCode } from '../disk/read.ts'
+import { sync, syncDirectories } from '../disk/sync.ts'
 import type { Request } from '../model/request.ts'
 import { entryBytes } from './entry.ts'
 import { helpWinner } from './help-winner.ts'
 import { deliveryName } from './names.ts'
 import { locate, type Places } from './places.ts'
 import type { Enqueued, Queue } from './queue.ts'
-import { sync, syncDirectories } from '../disk/sync.ts'
 
 const opened = promisify(open)
 

@@ -2,8 +2,8 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readIfThere } from '../disk/read.ts'
-import { writeAtomically } from '../disk/write.ts'
 import { sync } from '../disk/sync.ts'
+import { writeAtomically } from '../disk/write.ts'
 
 export const noteEnding = '.build'
 

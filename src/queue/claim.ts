@@ -1,15 +1,15 @@
 import { linkSync, renameSync, rmSync, unlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
+import { syncDirectories } from '../disk/sync.ts'
 import type { Request } from '../model/request.ts'
 import { readNote, removeNote, replaceNote, writeFirstNote } from './claim-note.ts'
 import { readEntry, readMark } from './entry.ts'
-import { deliveryName, isFitting, isOurs } from './names.ts'
+import { deliveryName, isOurs } from './names.ts'
 import { locate, look } from './places.ts'
 import type { Claim, Queue } from './queue.ts'
-import type { Room } from './room.ts'
+import { nameIn, type Room } from './room.ts'
 import { setAside } from './set-aside.ts'
-import { syncDirectories } from '../disk/sync.ts'
 import type { Candidate, Waiting } from './waiting.ts'
 
 /** Milliseconds that a file dropped in by hand may take to become whole. */
@@ -126,10 +126,9 @@ function isKnown({ places, ledger, log }: Room, path: string, name: string, { ho
 }
 
 /** A name from elsewhere that is taken, or that cannot stand in paths and mails, is replaced by one of ours. */
-function usableName({ places, ledger, nextName }: Room, name: string): string {
-  if (isOurs(name)) return name
-  if (isFitting(name) && [places.done, places.bad, places.claimed].every((place) => look(join(place, name)) === undefined)) return name
-  const entry = nextName()
-  ledger.decide({ decision: 'renamed', reason: `It was dropped into the queue as ${JSON.stringify(name)}, a name that is taken or cannot be kept.`, entry })
+function usableName(room: Room, name: string): string {
+  const { places, ledger } = room
+  const entry = isOurs(name) ? name : nameIn(room, [places.done, places.bad, places.claimed], name)
+  if (entry !== name) ledger.decide({ decision: 'renamed', reason: `It was dropped into the queue as ${JSON.stringify(name)}, a name that is taken or cannot be kept.`, entry })
   return entry
 }

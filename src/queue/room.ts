@@ -14,7 +14,7 @@ export interface Room {
   now: () => number
 }
 
-/** The name under which an entry can be kept in a place: its own, unless that is taken or would be read as something else. */
-export function nameIn({ nextName }: Room, place: string, name: string): string {
-  return isFitting(name) && look(join(place, name)) === undefined ? name : nextName()
+/** The name under which an entry can be kept in these places: its own, unless that is taken in one or would be read as something else. */
+export function nameIn({ nextName }: Room, places: string[], name: string): string {
+  return isFitting(name) && places.every((place) => look(join(place, name)) === undefined) ? name : nextName()
 }

@@ -6,7 +6,7 @@ import { nameIn, type Room } from './room.ts'
 /** Moves what cannot be built from a place of the queue to bad/, its reason beside it, and tells the ledger. Nothing is overwritten. */
 export function setAside(room: Room, path: string, name: string, reason: string): void {
   const { places, ledger } = room
-  const entry = nameIn(room, places.bad, name)
+  const entry = nameIn(room, [places.bad], name)
   moveToBad(room, path, entry, reason)
   ledger.decide({ decision: 'bad', reason: `Set aside in queue/bad: ${reason}`, entry: name })
 }

@@ -1,12 +1,12 @@
 import { renameSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
+import { syncDirectories } from '../disk/sync.ts'
 import { notePath, readNote, removeNote, replaceNote, type ClaimNote } from './claim-note.ts'
 import { look } from './places.ts'
 import { StaleClaimError, type Claim } from './queue.ts'
 import { nameIn, type Room } from './room.ts'
 import { moveToBad } from './set-aside.ts'
-import { syncDirectories } from '../disk/sync.ts'
 import type { Candidate } from './waiting.ts'
 
 /** Nothing is flushed: the build's terminal status was, and by it a claim that a power cut brings back is finished again. */
@@ -37,7 +37,7 @@ export async function dropWaiting(room: Room, entry: string): Promise<boolean> {
   if (entry !== basename(entry) || entry.startsWith('.')) return false
   for (const place of [places.waiting, places.low]) {
     if (!look(join(place, entry))?.isFile()) continue
-    if (orMissing(() => (renameSync(join(place, entry), join(places.done, nameIn(room, places.done, entry))), true)) === undefined) continue
+    if (orMissing(() => (renameSync(join(place, entry), join(places.done, nameIn(room, [places.done], entry))), true)) === undefined) continue
     removeNote(places.claimed, entry)
     await syncDirectories([places.done, place])
     return true

@@ -38,7 +38,8 @@ export function openTrees({ workshop, stop }: Attempt, { plan, checkOut }: Settl
       return { ...workspace, mounts: await checkOut(workspace.tree, run.patch?.commit) }
     } catch (error) {
       // No run has it: what was written so far would lie there until the queue is empty. A builder that is told to stop leaves it to the next one.
-      if (!stop.released()) await workshop.workspaces.give(workspace)
+      // Where it cannot be removed, that is told when the queue is empty; why it could not be checked out is told now.
+      if (!stop.released()) await workshop.workspaces.give(workspace).catch(() => undefined)
       throw error
     }
   }
