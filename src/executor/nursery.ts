@@ -6,6 +6,7 @@ import { type Exit, exitOf } from './ending.ts'
 import { findProgram } from './find-program.ts'
 import { type OutputSlot, takeOutputSlot } from './output-slot.ts'
 import { makeTemporary } from './temporary.ts'
+import { killTree } from './watch.ts'
 
 /**
  * A PID namespace that takes in one run after the other. Its process 1 is a small shell, which forks far cheaper than
@@ -21,18 +22,23 @@ export interface Nursery {
   execute(program: string): Promise<Told>
   /** Whether the next run will find it as it would find a new one. */
   isFresh(): boolean
-  /** Ends it, without its slot; else it ends with us. */
+  /** Ends it with all that is in it, whatever that does, and waits for it. */
+  kill(): Promise<Exit>
+  /** Lets it end, without its slot; else it ends with us. */
   close(): void
 }
 
 /** How a run ended: said by process 1 or, where the run left processes behind or took process 1 with it, by its end. */
-export interface Told {
+interface Told {
   exit: Exit
   /** Whether its directory could not be entered. */
   lost: boolean
   /** Whether the nursery can take in another run. */
   alive: boolean
 }
+
+/** The processes of a nursery that hold a run, as `Watched` counts them. */
+export const holders = 2
 
 /**
  * What process 1 does. Descriptor 3 gives a line for each run and takes the exit code; 4 is the run's program. The
@@ -75,6 +81,14 @@ export async function openNursery(prefix: string[], mark: string): Promise<Nurse
         programSize = overwrite(program, text, programSize)
         said.write('\n')
         return told(answers)
+      },
+      kill: async () => {
+        child.ref()
+        killTree(child.pid!, holders)
+        for (;;) {
+          const answer = await answers.next()
+          if (typeof answer === 'object') return answer
+        }
       },
       isFresh: () => answers.isOpen() && world(mounts) === before,
       close: () => {

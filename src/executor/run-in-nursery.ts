@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { endingOf, exitCode } from './ending.ts'
+import { endingOf, type Exit, exitCode } from './ending.ts'
 import { environmentFile, quoted } from './environment-file.ts'
 import type { Ending, Execution } from './executor.ts'
-import { type Nursery, openNursery, type Told } from './nursery.ts'
+import { holders, type Nursery, openNursery } from './nursery.ts'
 import { giveOutputSlot } from './output-slot.ts'
 import { endRest } from './run-tree.ts'
 import { watchTree } from './watch.ts'
@@ -56,13 +56,15 @@ async function rear(nursery: Nursery, nursling: Nursling, execution: Execution, 
   const { slot, first } = nursery
   slot.listen(execution.output)
   const told = nursery.execute(programOf(nursling))
-  const stopped = await watchTree({ first, holders: 2 }, told, { limits: execution.limits, signal })
+  const stopped = await watchTree({ first, holders }, told, { limits: execution.limits, signal })
   const { exit, lost, alive } = await told
-  if (exit.signalled !== null) await endRest(first, execution.id)
+  // Who was asked to end may be the subshell that has not begun the run yet, or the one for the next: what is said from now on is of no known run.
+  const end = alive && stopped !== undefined ? await nursery.kill() : alive ? undefined : exit
+  if (end !== undefined && end.signalled !== null) await endRest(first, execution.id)
   slot.drain()
-  const complaint = lost ? whyLost(nursling) : alive ? '' : slot.takeComplaints()
-  keep(nursery, { exit, alive })
-  return endingOf(stopped, exitCode(exit), complaint)
+  const complaints = end === undefined ? '' : slot.takeComplaints()
+  keep(nursery, end)
+  return endingOf(stopped, exitCode(exit), lost ? whyLost(nursling) : complaints)
 }
 
 /** Without its directory it does not start, and the environment comes last, so that nothing in it is meant for the shell. */
@@ -78,11 +80,12 @@ function whyLost({ directory }: Nursling): string {
   return existsSync(directory) ? `its directory ${directory} could not be entered` : `its directory ${directory} does not exist`
 }
 
-function keep(nursery: Nursery, { exit, alive }: Pick<Told, 'exit' | 'alive'>): void {
-  if (alive) idle.push(nursery)
+/** @param end its own, where it has ended */
+function keep(nursery: Nursery, end: Exit | undefined): void {
+  if (end === undefined) idle.push(nursery)
   else {
     nursery.close()
-    if (exit.signalled === null) giveOutputSlot(nursery.slot)
+    if (end.signalled === null) giveOutputSlot(nursery.slot)
     else nursery.slot.close()
   }
 }

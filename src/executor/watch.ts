@@ -55,7 +55,7 @@ function scriptProcesses(first: number, holders: number): number[] {
 }
 
 /** With process 1 of a namespace all of it dies, and the process that waits for it exits when that is done. */
-function killTree(first: number, holders: number): void {
+export function killTree(first: number, holders: Watched['holders']): void {
   const below = descendants(first)
   if (holders > 0) return send('SIGKILL', below[0] ?? first)
   for (const pid of [-first, ...below]) send('SIGKILL', pid)

@@ -6,7 +6,7 @@ import { describeExecutor } from '../helpers/executor-suite.ts'
 
 const { kind, note } = await treeKiller('auto')
 
-describeExecutor({ name: `shell (${kind})`, executor: openShell('auto'), holdsAll: kind !== 'group' })
+describeExecutor({ name: `shell (${kind})`, executor: openShell('auto'), holdsAll: kind !== 'group', reused: true })
 if (kind === 'group') console.warn(`skipped: daemons that clear their environment, because ${note}; apt-get install util-linux bubblewrap`)
 
 describeExecutor({ name: 'shell (group)', executor: openShell('group'), holdsAll: false })

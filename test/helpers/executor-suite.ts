@@ -17,13 +17,15 @@ export interface Subject {
   holdsAll: boolean
   /** It starts so slowly that variations are left out. */
   slow?: boolean
+  /** What held one run takes in the next one, too. */
+  reused?: boolean
 }
 
 /** A process that leaves its group, its session and its parent, and writes its beats into the workspace, for some seconds and as long as that is there: so a test that fails or is interrupted leaves it to nobody. */
 const daemon = (start: string) => `(${start} bash -c 'exec >/dev/null 2>&1; for i in {1..1000}; do echo x >> beats || break; sleep 0.02; done' &) & wait; until [ -s beats ]; do sleep 0.02; done`
 
 /** What every executor promises. */
-export function describeExecutor({ name, executor, given: always = {}, holdsAll, adds = [], slow = false }: Subject): void {
+export function describeExecutor({ name, executor, given: always = {}, holdsAll, adds = [], slow = false, reused = false }: Subject): void {
   const runScript = (script: string, given: Partial<Execution> & { signal?: AbortSignal } = {}): Promise<Ran> => runAnyScript(executor, script, { ...always, ...given })
   /** Milliseconds in which a script has come to its first words, also while other tests run. */
   const timeToStart = slow ? 4000 : 800
@@ -130,6 +132,14 @@ export function describeExecutor({ name, executor, given: always = {}, holdsAll,
     expect(await runScript('touch ran', { signal: controller.signal })).toMatchObject({ verdict: 'cancelled', output: '' })
   })
 
+  test('a run that is asked to end before it has begun changes nothing for the next one', async () => {
+    for (let round = 0; round < (reused ? 100 : 2); round++) {
+      const early = await runScript('touch ran; sleep 60', { signal: abortedAsItIsHeard(), limits: { timeout: 60_000, grace: 60_000 } })
+      const { verdict, output } = await runScript('echo next')
+      expect({ early: early.verdict, verdict, output }).toEqual({ early: 'cancelled', verdict: 'passed', output: 'next\n' })
+    }
+  })
+
   test.each(['', 'setsid', 'nohup', ...(holdsAll ? ['env -i', 'setsid env -i'] : [])].slice(slow ? -1 : 0))('a daemon started by "%s" ends with its run', async (start) => {
     const { verdict, workspace } = await runScript(daemon(start))
     expect(verdict).toBe('passed')
@@ -160,7 +170,6 @@ export function describeExecutor({ name, executor, given: always = {}, holdsAll,
   })
 }
 
-
 /** Nobody writes beats any more. */
 async function expectQuiet(workspace: string): Promise<void> {
   const beats = join(workspace, 'beats')
@@ -168,4 +177,15 @@ async function expectQuiet(workspace: string): Promise<void> {
   const before = readFileSync(beats).length
   await sleep(150)
   expect(readFileSync(beats).length).toBe(before)
+}
+
+/** A signal that is aborted the moment somebody listens to it: no run could be asked to end earlier. */
+function abortedAsItIsHeard(): AbortSignal {
+  const controller = new AbortController()
+  const { signal } = controller
+  signal.addEventListener = (...listener: Parameters<EventTarget['addEventListener']>) => {
+    EventTarget.prototype.addEventListener.apply(signal, listener)
+    controller.abort()
+  }
+  return signal
 }
