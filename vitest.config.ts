@@ -8,8 +8,10 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for processes that they have started: four files at once are not too many for two cores.
     maxWorkers: Math.max(4, availableParallelism()),
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // They end what hangs: a busy machine takes ten times as long as a quiet one.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     sequence: { shuffle: true },
   },
 })

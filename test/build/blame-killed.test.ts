@@ -25,7 +25,7 @@ const steps: [call: string, path: string, at: number][] = [
 
 const commits: Written[] = ['good', 'bad', 'bad'].map((state, index) => ({ files: { state, id: `c${index}` }, parents: index === 0 ? [] : [index], person: `${index}@example.org` }))
 
-test.each(steps)('killed at %s of %s (%i), the next builder tells the one who broke it, once, and nobody before that is known', { timeout: 60_000 }, async (call, place, at) => {
+test.each(steps)('killed at %s of %s (%i), the next builder tells the one who broke it, once, and nobody before that is known', async (call, place, at) => {
   const smtp = await smtpListener()
   const { path, ids } = writeHistory(commits, { main: 3 })
   const { home, push, build, results, list, resultOf } = aBlameHome(path, { SMTP_URL: smtp.url, BLAME_RETRY: '0' })

@@ -137,7 +137,7 @@ const kinds: Record<string, (history: History) => Omit<Case, 'kind'>> = {
   },
 }
 
-test(`every failure gets the class that it has, over ${rounds * Object.keys(kinds).length + further} histories (seed ${seed}), and only who broke it is mailed`, { timeout: 120_000 }, async () => {
+test(`every failure gets the class that it has, over ${rounds * Object.keys(kinds).length + further} histories (seed ${seed}), and only who broke it is mailed`, { timeout: 600_000 }, async () => {
   const history = openHistory()
   const names = [...Array.from({ length: rounds }, () => Object.keys(kinds)).flat(), ...Array<string>(further).fill('several commits')]
   const cases = names.map((kind): Case => ({ kind, ...kinds[kind]!(history) }))

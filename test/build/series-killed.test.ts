@@ -35,13 +35,13 @@ const each: Step[] = [
 ]
 
 describe.skipIf(!sandboxed)('a builder that is killed', () => {
-  test.each(whole)('at %s of %s (%i) leaves the search for a first bad patch to the next one: one set of checks, one reply', { timeout: 60_000 }, async (...step) => {
+  test.each(whole)('at %s of %s (%i) leaves the search for a first bad patch to the next one: one set of checks, one reply', async (...step) => {
     const { told, taken } = await killedAt(step, { each_patch: false }, ['fine\n1\n', 'error: second\n', 'error: second\n3\n'])
     expect(told).toEqual([[], ['make fail: state.txt:1: error: second'], ['make pending: waits for its turn', 'make warning: fails since patch 2: state.txt:1: error: second']])
     expect(taken).toEqual(['Re: [PATCH 2/3] state: change 2'])
   })
 
-  test.each(each)('at %s of %s (%i) leaves the checks that wait, and those that do not, to the next one: each is told once', { timeout: 60_000 }, async (...step) => {
+  test.each(each)('at %s of %s (%i) leaves the checks that wait, and those that do not, to the next one: each is told once', async (...step) => {
     const { told, taken } = await killedAt(step, {}, ['error: first\n', 'fine\n2\n'])
     expect(told).toEqual([['make pending: waits for its turn', 'make fail: state.txt:1: error: first'], ['make pending: waits for its turn', 'make success: passed']])
     expect(taken).toEqual(['Re: [PATCH 1/2] state: change 1'])

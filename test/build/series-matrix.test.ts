@@ -106,7 +106,7 @@ describe.skipIf(!sandboxed)('the classes of mailed series', () => {
   test.each([
     ['each patch', expectedOfEach, true],
     ['the whole', expectedOfWhole, false],
-  ] as const)(`where %s is tested: every failure gets the class that it has, on the patch that it is of (seed ${seed})`, { timeout: 180_000 }, async (what, expectedOf, eachPatch) => {
+  ] as const)(`where %s is tested: every failure gets the class that it has, on the patch that it is of (seed ${seed})`, { timeout: 600_000 }, async (what, expectedOf, eachPatch) => {
     const { repo, bases } = makeBranch()
     const server = await aSeriesServer({ tree: repo.path, jobs: { make: job }, source: { each_patch: eachPatch } })
     const cases = Array.from({ length: rounds }, () => Object.entries(kinds)).flat().map(([kind, make]): Case => ({ kind, ...make() }))

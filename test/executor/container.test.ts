@@ -84,7 +84,7 @@ if (typeof engine === 'string') {
   })
 
   test('memory over the limit ends the run and the reason tells the limit', async () => {
-    const { verdict, reason } = await runScript(executor, 'exec node -e "const a=[];for(let i=0;i<40;i++)a.push(Buffer.alloc(32<<20,1));console.log(1)"', { ...given, limits: { timeout: 20_000, grace: 500, memory: 128 * 1024 * 1024 } })
+    const { verdict, reason } = await runScript(executor, 'exec node -e "const a=[];for(let i=0;i<40;i++)a.push(Buffer.alloc(32<<20,1));console.log(1)"', { ...given, limits: { timeout: 60_000, grace: 500, memory: 128 * 1024 * 1024 } })
     expect({ verdict, reason }).toEqual({ verdict: 'failed', reason: expect.stringContaining('128 MiB') })
   })
 

@@ -130,7 +130,7 @@ test('leftovers of a home are ended, those of another home and zombies are not l
 })
 
 test('a program that holds the tree and fails makes the run errored, in its words', async () => {
-  const limits = { timeout: 10_000, grace: 500, memory: 1 }
+  const limits = { timeout: 60_000, grace: 500, memory: 1 }
   const ran = await runScript(openShell('auto'), 'true', { limits })
   expect(ran.verdict).not.toBe('passed')
   expect(ran.notes).toEqual(['memory is limited for each process by itself, not for the run as a whole'])

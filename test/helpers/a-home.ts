@@ -51,11 +51,11 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('exit', (code) => resolve(code)))
 }
 
-/** Looks until it holds. @throws after ten seconds, naming what was waited for */
+/** Looks until it holds. @throws after a minute, naming what was waited for */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let look = 0; look < 500; look++) {
+  for (let look = 0; look < 3000; look++) {
     if (holds()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`waited ten seconds: ${what}`)
+  throw new Error(`waited a minute: ${what}`)
 }

@@ -38,6 +38,6 @@ function importImage(settings: ContainerSettings, skeleton: string): string | un
   const archive = execFileSync('tar', ['-C', skeleton, '-c', '.'])
   const made = spawnSync(engine.command[0]!, [...engine.command.slice(1), 'import', '-', testImage], { input: archive, env: settings.engineEnvironment, encoding: 'utf8' })
   if (made.status !== 0) return `podman cannot import an image here: ${made.stderr}`
-  const tried = spawnSync(engine.command[0]!, [...engine.command.slice(1), 'run', '--rm', '--network', 'none', ...engine.createOptions, '-v', '/usr:/usr:ro', testImage, '/bin/true'], { env: settings.engineEnvironment, encoding: 'utf8', timeout: 20_000 })
+  const tried = spawnSync(engine.command[0]!, [...engine.command.slice(1), 'run', '--rm', '--network', 'none', ...engine.createOptions, '-v', '/usr:/usr:ro', testImage, '/bin/true'], { env: settings.engineEnvironment, encoding: 'utf8', timeout: 60_000 })
   return tried.status === 0 ? undefined : `podman cannot start a container here: ${tried.stderr}`
 }

@@ -23,7 +23,7 @@ export async function runScript(executor: Executor, script: string, given: Parti
   return { ...ending, output: bytes.toString(), bytes, workspace: execution.workspace }
 }
 
-/** An execution of a script in a fresh workspace, with ten seconds to run and short patience. */
+/** An execution of a script in a fresh workspace, with a minute to run and short patience. */
 export function makeExecution(script: string, { limits, ...given }: Partial<Execution> = {}): Execution {
   const directory = tempDir()
   const workspace = join(directory, 'work')
@@ -38,6 +38,6 @@ export function makeExecution(script: string, { limits, ...given }: Partial<Exec
     output: () => {},
     network: 'none',
     ...given,
-    limits: { timeout: 10_000, grace: 500, ...limits },
+    limits: { timeout: 60_000, grace: 500, ...limits },
   }
 }

@@ -19,7 +19,7 @@ const attack = test.runIf(installed)
 
 const mebibyte = 1024 ** 2
 const pace = { look: 50, youth: 100 }
-const untrusted = { untrusted: true, limits: { timeout: 25_000, grace: 200 } }
+const untrusted = { untrusted: true, limits: { timeout: 60_000, grace: 200 } }
 
 function watched({ limit = 20 * mebibyte, directory = tempDir(), executor = openSandbox({ hidden: [] }), look = pace.look }: { limit?: number; directory?: string; executor?: Executor; look?: number } = {}): Executor {
   return openDiskWatch({ directory, limit, pace: { ...pace, look } }).guard(executor)
