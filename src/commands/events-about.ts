@@ -1,6 +1,6 @@
 import type { Decision } from '../ledger/ledger.ts'
 import { buildName } from '../model/build.ts'
-import { waitingReports } from '../publish/outbox.ts'
+import { waitingReports } from '../publish/shelves.ts'
 import type { Listed } from '../queue/queue.ts'
 import type { Home } from './open-home.ts'
 
