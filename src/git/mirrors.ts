@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { removeAll } from '../disk/remove.ts'
 import { withLock } from '../disk/with-lock.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
+import { allowedRemote } from './allowed-remote.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { CheckoutError, GitError } from './git-error.ts'
 import { marked, marker } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
-import { readRemote, type Remote } from './remote.ts'
+import type { Remote } from './remote.ts'
 import { runGit, type GitOptions } from './run-git.ts'
 
 /** The bare copies of repositories under cache/git. Safe to delete when nothing runs. */
@@ -155,20 +156,6 @@ async function repair({ path, git }: Context): Promise<void> {
   } catch (error) {
     if (!(error instanceof GitError)) throw error
     await removeAll(path)
-  }
-}
-
-function allowedRemote(address: string, localPaths: boolean): Remote {
-  const remote = remoteOrError(address)
-  if (remote.protocol === 'file' && !localPaths) throw new CheckoutError(`${remote.url} is a path of this host, which a request from outside must not name: expected an address like https://git.example.org/owner/repo.git`)
-  return remote
-}
-
-function remoteOrError(address: string): Remote {
-  try {
-    return readRemote(address)
-  } catch (error) {
-    throw new CheckoutError(messageOf(error), { cause: error })
   }
 }
 

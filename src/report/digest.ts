@@ -1,6 +1,7 @@
 import { readable } from '../model/readable.ts'
 import { harmless, prefix, rules, suspicious, triedAgain, type Rule } from './digest-rules.ts'
 import { decodeLine, openRecoder } from './encoding.ts'
+import { openShapes } from './line-shapes.ts'
 import { openLines, type Line } from './lines.ts'
 
 /** The first real error of a log. */
@@ -59,7 +60,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
   const recode = openRecoder()
   const recent: Line[] = []
   const seen = new Set<Rule>()
-  const dull = openMemory()
+  const dull = openShapes()
   let effort = mostEffort
   const best: (Candidate | undefined)[] = []
   let open: Candidate[] = []
@@ -183,19 +184,6 @@ function ending(recent: Line[], trace: Line | undefined): Digest | undefined {
 /** The line as people read it. Most lines are plain ASCII and are that already. */
 function clean(line: string): string {
   return /[^\t\x20-\x7e]/.test(line) ? readable(decodeLine(line)) : line
-}
-
-/** Remembers the shapes of some lines, their numbers aside: a log has many that differ in nothing else. */
-function openMemory(): { add(line: string): void; has(line: string): boolean } {
-  const shapes = new Set<string>()
-  const shapeOf = (line: string) => line.replace(/\d+/g, '0')
-  return {
-    add(line) {
-      if (shapes.size >= 1000) shapes.clear()
-      shapes.add(shapeOf(line))
-    },
-    has: (line) => shapes.has(shapeOf(line)),
-  }
 }
 
 function shown(text: string): string {
