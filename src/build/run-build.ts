@@ -65,7 +65,7 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
     const runs = await whileNewest(attempt, settled.plan, () => execute(attempt, settled))
     for (const run of runs) if (run.verdict === 'skipped') record.say(sentenceOf(`Run ${run.name}`, run))
-    const verdict = verdictOf(runs)
+    const verdict = verdictUnder(stop, runs)
     const reason = stop.reason() ?? runs.find((run) => run.verdict === verdict && run.repeats === undefined)?.reason
     return { ...known, ...(verdict === 'cancelled' ? { runs } : await blameFailures(attempt, settled, runs)), verdict, reason }
   } catch (error) {
@@ -73,6 +73,12 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     workshop.log.error({ err: error, build: buildName(claim.build) }, 'the build errored')
     return { ...known, runs: [], verdict: 'errored', reason: (error as Error).message }
   }
+}
+
+/** What is red when the build is stopped was not tried again, or not to the end, and might have passed then. */
+function verdictUnder({ signal }: Attempt['stop'], runs: RunResult[]): Verdict {
+  const verdict = verdictOf(runs)
+  return signal.aborted && verdict !== 'passed' && verdict !== 'skipped' ? 'cancelled' : verdict
 }
 
 /** The project's own file is at fault: that becomes the one run of the build. */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
+import { exitOf, until } from '../helpers/a-home.ts'
 import { aBlameHome } from '../helpers/a-blame-home.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { withGoneSubmodule, writeHistory, type Written } from '../helpers/history.ts'
@@ -70,6 +71,30 @@ test('a run that passes when tried again is flaky: the build goes on, and nobody
     runs: [{ name: 'make', verdict: 'passed' }, { name: 'make~2', verdict: 'passed' }, { name: 'both', verdict: 'failed', blame: { class: 'flaky' } }, { name: 'both~2', verdict: 'passed' }],
   })
   expect(mailedBy(resultOf(entry))).toEqual([])
+})
+
+test('a build that is cancelled while a failed run is tried again is cancelled, and nobody is mailed', async () => {
+  const { home, marks, ids, push, startBuilder, resultOf, mailedBy } = homeOf(['good', 'halts'])
+  const entry = push('check', ids[1]!, { before: ids[0]! })
+  const builder = startBuilder()
+  await until('it is tried again', () => existsSync(join(marks, 'second')))
+  expect((await runQuern(home, ['cancel', 'check/1'])).code).toBe(0)
+  expect(await exitOf(builder)).toBe(0)
+  expect(resultOf(entry)).toMatchObject({ verdict: 'cancelled', runs: [{ name: 'check' }, { name: 'check~2', verdict: 'cancelled', repeats: 'check' }] })
+  expect(mailedBy(resultOf(entry))).toEqual([])
+})
+
+test('a builder that is told to stop while a failed run is tried again puts the build back', async () => {
+  const { marks, ids, push, startBuilder, grind, status, resultOf } = homeOf(['good', 'halts'])
+  const entry = push('check', ids[1]!, { before: ids[0]! })
+  const builder = startBuilder()
+  await until('it is tried again', () => existsSync(join(marks, 'second')))
+  builder.kill('SIGTERM')
+  expect(await exitOf(builder)).toBe(0)
+  expect(status('check/1')).toBe('QUEUED')
+  writeFileSync(join(marks, 'gate'), '')
+  await grind()
+  expect(resultOf(entry)).toMatchObject({ verdict: 'passed', attempt: 2 })
 })
 
 test('of eight pushed commits the first bad one is found by three further builds, and its author is mailed, once', async () => {

@@ -215,6 +215,26 @@ describe('a builder', () => {
     expect(list('builds/app')).toEqual(['1'])
   })
 
+  test('a signal that ends its run and tells it to stop, at one moment, is no verdict on the run', async () => {
+    const { home, drop, build, startBuilder, status, result } = aHome({ chunks: { build_packages: '[ -e "$QUERN_TEST_GATE" ] && exit 0\nsleep 300\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
+    const gate = join(home, 'gate')
+    const sleeping = () => processesMarked(home).filter((process) => / sleep 300/.test(process)).map((process) => Number.parseInt(process, 10))
+    drop()
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate })
+    await until('the build runs', () => sleeping().length > 0)
+    // A builder that is busy just then hears of both at once.
+    builder.kill('SIGSTOP')
+    for (const pid of sleeping()) process.kill(pid, 'SIGTERM')
+    await until('the run has ended', () => !processesMarked(home).some((process) => process.includes('bash')))
+    builder.kill('SIGTERM')
+    builder.kill('SIGCONT')
+    expect(await exitOf(builder)).toBe(0)
+    expect(status('app/1')).toBe('QUEUED')
+    writeFileSync(gate, '')
+    await build([], { QUERN_TEST_GATE: gate })
+    expect(result('app/1')).toMatchObject({ verdict: 'passed', attempt: 2 })
+  })
+
   test('killed, it leaves nothing running, and the next one repeats the build under the same number', async () => {
     const { home, drop, build, startBuilder, list, result } = aHome({ chunks: { build_packages: '[ -e "$QUERN_TEST_GATE" ] && exit 0\nsetsid sleep 300 &\nsleep 300\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')

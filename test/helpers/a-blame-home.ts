@@ -7,7 +7,8 @@ import { aHome } from './a-home.ts'
 
 /**
  * What a commit does when it is checked stands in its file `state`: good, bad, killed, slow, flaky, which fails the first
- * time that the commit, named by its file `id`, is checked, or meets, which fails at the same moment as another one.
+ * time that the commit, named by its file `id`, is checked, halts, which does not end the second time until the test opens
+ * the gate, or meets, which fails at the same moment as another one.
  */
 const script = `#!/bin/bash -e
 case $(cat "$WHAT") in
@@ -16,6 +17,7 @@ case $(cat "$WHAT") in
   killed) kill -KILL $$ ;;
   slow) sleep 60 ;;
   meets) mkdir "$QUERN_TEST_MARKS/$(cat id)-meets"; until [ "$(ls -d "$QUERN_TEST_MARKS"/*-meets | wc -l)" = 2 ]; do sleep 0.02; done; exit 3 ;;
+  halts) mkdir "$QUERN_TEST_MARKS/first" 2>/dev/null && exit 4; touch "$QUERN_TEST_MARKS/second"; until [ -e "$QUERN_TEST_MARKS/gate" ]; do sleep 0.05; done ;;
   flaky) mkdir "$QUERN_TEST_MARKS/$(cat id)-$WHAT" 2>/dev/null && { echo "error: only sometimes"; exit 4; } ;;
 esac
 echo "$(cat id) $WHAT" >> "$QUERN_TEST_MARKS/log"

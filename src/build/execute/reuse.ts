@@ -46,6 +46,8 @@ export async function openReuse(attempt: Attempt, { plan, request, origin }: Set
     },
     async keep(run, result) {
       if (!reusable.has(run.name) || !isOwnVerdict(result)) return
+      // It was not tried again, or not to the end.
+      if (isRed(result) && attempt.stop.signal.aborted) return
       // An image that was fetched for the run is known by its digest only now.
       if (!keys.has(run.name)) keys = await keysOf(plan)
       const key = keys.get(run.name)
