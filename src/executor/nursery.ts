@@ -28,13 +28,14 @@ export interface Nursery {
   close(): void
 }
 
-/** How a run ended: said by process 1 or, where the run left processes behind or took process 1 with it, by its end. */
+/** How a run ended. */
 interface Told {
-  exit: Exit
+  /** Its exit code; undefined where process 1 ended before it could say so. */
+  code: number | undefined
   /** Whether its directory could not be entered. */
   lost: boolean
-  /** Whether the nursery can take in another run. */
-  alive: boolean
+  /** How the nursery ended, where it did: because the run left processes behind or by a fault, like a fork that failed. */
+  end: Exit | undefined
 }
 
 /** The processes of a nursery that hold a run, as `Watched` counts them. */
@@ -43,15 +44,17 @@ export const holders = 2
 /**
  * What process 1 does. Descriptor 3 gives a line for each run and takes the exit code; 4 is the run's program. The
  * subshell of a run is there before it, so that no run waits for a fork. When the run has ended nobody else may be in
- * the namespace; the second look is for zombies, which the other subshell made it reap.
- * What the shell itself says ("Terminated") is nobody's output.
+ * the namespace; the second look is for zombies, which the other subshell made it reap. The code comes before that: a shell
+ * that cannot fork ends, and its own exit code is nobody's.
+ * What the shell itself says ("Terminated") is nobody's output, but that it cannot fork at all.
  */
-const processOne = `exec 2>/dev/null
+const processOne = `(:) || exit
+exec 2>/dev/null
 echo ready >&3
 while :; do
   (read -r next <&3 && . /proc/self/fd/4)
   code=$?
-  if kill -0 -1 && (:) && kill -0 -1; then exit $code; fi
+  if kill -0 -1; then echo "ended $code" >&3; (:); kill -0 -1 && exit; fi
   echo $code >&3 || exit
 done`
 
@@ -106,10 +109,13 @@ export async function openNursery(prefix: string[], mark: string): Promise<Nurse
 }
 
 async function told(answers: Answers): Promise<Told> {
-  for (let lost = false; ; lost = true) {
+  const run: Told = { code: undefined, lost: false, end: undefined }
+  for (;;) {
     const answer = await answers.next()
-    if (typeof answer === 'object') return { lost, exit: answer, alive: false }
-    if (answer !== 'lost') return { lost, exit: { code: Number(answer), signalled: null }, alive: true }
+    if (typeof answer === 'object') return { ...run, end: answer }
+    if (answer === 'lost') run.lost = true
+    else if (answer.startsWith('ended ')) run.code = Number(answer.slice('ended '.length))
+    else return { ...run, code: Number(answer) }
   }
 }
 

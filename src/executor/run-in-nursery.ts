@@ -57,14 +57,15 @@ async function rear(nursery: Nursery, nursling: Nursling, execution: Execution, 
   slot.listen(execution.output)
   const told = nursery.execute(programOf(nursling))
   const stopped = await watchTree({ first, holders }, told, { limits: execution.limits, signal })
-  const { exit, lost, alive } = await told
+  const { code, lost, end: itsEnd } = await told
   // Who was asked to end may be the subshell that has not begun the run yet, or the one for the next: what is said from now on is of no known run.
-  const end = alive && stopped !== undefined ? await nursery.kill() : alive ? undefined : exit
+  const end = itsEnd ?? (stopped === undefined ? undefined : await nursery.kill())
   if (end !== undefined && end.signalled !== null) await endRest(first, execution.id)
   slot.drain()
   const complaints = end === undefined ? '' : slot.takeComplaints()
   keep(nursery, end)
-  return endingOf(stopped, exitCode(exit), lost ? whyLost(nursling) : complaints)
+  if (code === undefined && stopped === undefined) return { verdict: 'errored', reason: whyEnded(end!, complaints) }
+  return endingOf(stopped, code ?? exitCode(end!), lost ? whyLost(nursling) : complaints)
 }
 
 /** Without its directory it does not start, and the environment comes last, so that nothing in it is meant for the shell. */
@@ -78,6 +79,12 @@ exec ${command.map(quoted).join(' ')}
 
 function whyLost({ directory }: Nursling): string {
   return existsSync(directory) ? `its directory ${directory} could not be entered` : `its directory ${directory} does not exist`
+}
+
+/** It is no fault of the script: nothing inside can end process 1. */
+function whyEnded({ code, signalled }: Exit, complaints: string): string {
+  const how = `${signalled === null ? `with exit code ${code}` : `by ${signalled}`}${complaints === '' ? '' : ` (${complaints})`}`
+  return `the shell that executes the script ended before it, ${how}: that happens where no process can be forked, for the limits of the builder's user (ulimit -u) or control group (pids.max), and where the kernel lacks memory`
 }
 
 /** @param end its own, where it has ended */

@@ -79,14 +79,14 @@ interface Parts {
 /**
  * From outside in: join the control groups, wait for the network or join a shared one, make the sandbox, drop to the run's user, take its environment, limit, run.
  * Of an ordinary user process 1 is this shell, not bwrap, whose descriptors the run could open: what stands in its
- * complaints counts as ours. The shell has let go of them when the script starts.
+ * complaints counts as ours, like that it cannot fork. The shell has let go of them when the script starts.
  */
 function sandboxTree({ execution, asked, view, files, group, network, uid }: Parts): Tree {
   const { id, limits, namespace } = execution
   const shell = findProgram('sh') ?? '/bin/sh'
   const join = group === undefined ? [] : [shell, '-c', 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"', 'sh', ...group.entrances, '--']
   const bubblewrap = [findProgram('bwrap')!, ...namespaceArguments(execution), ...view, '--']
-  const start = [shell, '-c', `. ${environmentPath}; ${isRoot() ? 'exec "$@" 2>&1' : 'exec 2>/dev/null; ("$@" 2>&1); exit $?'}`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
+  const start = [shell, '-c', `. ${environmentPath}; ${isRoot() ? 'exec "$@" 2>&1' : '(:) || exit; exec 2>/dev/null; ("$@" 2>&1); exit $?'}`, 'sh', ...limiter(asked.memory, limits, group), findProgram('bash')!, scriptPath]
   return {
     command: [...join, ...(namespace === undefined ? (network?.prefix ?? []) : entering(namespace)), ...bubblewrap, ...dropping(uid), ...start],
     directory: '/',

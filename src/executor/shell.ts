@@ -51,10 +51,11 @@ function hasNamespace({ kind }: TreeKiller): boolean {
 
 /**
  * A shell of its own is process 1 of the namespace and bash its child: as process 1, bash would ignore a script's
- * `kill $$`, and a build that wanted to fail would go on and pass. What it says itself ("Terminated") is nobody's output.
+ * `kill $$`, and a build that wanted to fail would go on and pass. What it says itself ("Terminated") is nobody's output,
+ * but that it cannot fork at all.
  */
 function alone({ command, ...script }: Nursling, { kind, prefix }: Pick<TreeKiller, 'kind' | 'prefix'>): Tree {
-  const holder = kind === 'group' ? [] : [findProgram('sh') ?? '/bin/sh', '-c', 'exec 2>/dev/null; ("$@" 2>&1); exit $?', 'sh']
+  const holder = kind === 'group' ? [] : [findProgram('sh') ?? '/bin/sh', '-c', '(:) || exit; exec 2>/dev/null; ("$@" 2>&1); exit $?', 'sh']
   return { ...script, command: [...prefix, ...holder, ...command], holders: kind === 'group' ? 0 : 2, notes: [] }
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
-import { markedProcesses } from '../../src/executor/processes.ts'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { expect, test, vi } from 'vitest'
+import { descendants, markedProcesses } from '../../src/executor/processes.ts'
 import { openShell } from '../../src/executor/shell.ts'
 import { treeKiller } from '../../src/executor/tree-killer.ts'
 import { bareEnvironment, runScript } from '../helpers/run-script.ts'
@@ -45,6 +45,16 @@ test.runIf(inNurseries).each(['setsid sleep 60 & true', 'setsid sleep 60 & kill 
 test.runIf(inNurseries)('a run that kills all it can reaches nothing but itself', async () => {
   for (const script of ['kill -9 0', 'kill -9 -1', 'kill -9 1', 'kill -TERM 0', 'kill -HUP 0; sleep 5']) await runScript(shell, script)
   expect(await runScript(shell, 'kill -9 0; sleep 5')).toMatchObject({ verdict: 'failed', code: 137 })
+  expect(await runScript(shell, 'echo next')).toMatchObject({ verdict: 'passed', output: 'next\n' })
+})
+
+test.runIf(inNurseries)('a run whose process 1 was killed from outside is errored: nothing that it does could do that', async () => {
+  let namespace = ''
+  const running = runScript(shell, 'readlink /proc/self/ns/pid; sleep 60', { output: (chunk) => (namespace += String(chunk)), limits: { timeout: 30_000, grace: 500 } })
+  await vi.waitUntil(() => namespace.endsWith('\n'), { timeout: 20_000 })
+  const inside = descendants(process.pid).filter((pid) => readlinkSync(`/proc/${pid}/ns/pid`) === namespace.trim())
+  process.kill(inside[0]!, 'SIGKILL')
+  expect(await running).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('ended before it') })
   expect(await runScript(shell, 'echo next')).toMatchObject({ verdict: 'passed', output: 'next\n' })
 })
 

@@ -52,7 +52,7 @@ function hidden(programs: string[]) {
 function replaced(files: Record<string, string>) {
   return Object.entries(files).map(([to, text]) => {
     const from = join(tempDir(), 'file')
-    writeFileSync(from, text)
+    writeFileSync(from, text, { mode: 0o755 })
     return { from, to }
   })
 }
