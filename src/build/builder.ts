@@ -17,6 +17,9 @@ const mostClaimed = 100
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100
 
+/** A directory that was changed less than this ago, in milliseconds, may be changed again and keep its time. */
+const grain = 50
+
 /**
  * Grinds the queue until it is empty: one builder a home, through a lock that dies with its holder. Returns at once where
  * another holds it. After letting go it looks once more, since an entry may have come, and its builder have left, meanwhile.
@@ -53,12 +56,13 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     if (running.size >= mostClaimed) await Promise.race(running)
     const seat = await seats.take()
     const low = seats.canStart()
+    const before = changed(workshop.home)
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
     const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
     if (claim === undefined) {
       seat.leave()
       if (running.size === 0 || stop.aborted || failure !== undefined) break
-      await arrival(workshop.home, running, () => !low && seats.canStart())
+      await arrival(running, () => (!low && seats.canStart()) || changed(workshop.home) !== before)
       continue
     }
     claimed++
@@ -103,19 +107,20 @@ async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builde
   }
 }
 
-/** Resolves when a build ended, the queue directory changed, or there is another reason to look. */
-function arrival(home: string, running: Set<Promise<void>>, mayLook: () => boolean): Promise<void> {
-  const before = changed(home)
+/** Resolves when a build ended, or there is another reason to look. */
+function arrival(running: Set<Promise<void>>, mayLook: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     const arrived = () => {
       clearInterval(timer)
       resolve()
     }
-    const timer = setInterval(() => (mayLook() || changed(home) !== before) && arrived(), arrivalInterval)
+    const timer = setInterval(() => mayLook() && arrived(), arrivalInterval)
     void Promise.race(running).then(arrived)
   })
 }
 
-function changed(home: string): string {
-  return ['queue', 'queue/low'].map((name) => statSync(join(home, name), { throwIfNoEntry: false })?.mtimeMs).join()
+/** When the queue was last changed. What was just changed may change again and keep its time, so it never equals. */
+function changed(home: string): string | symbol {
+  const times = ['queue', 'queue/low'].map((name) => statSync(join(home, name), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  return Math.abs(Date.now() - Math.max(...times)) < grain ? Symbol('just now') : times.join()
 }
