@@ -21,17 +21,20 @@ export async function followUp(workshop: Workshop, claim: Claim, result: BuildRe
   const explained = explains(claim.request)
   if (explained === undefined) return settleHold(workshop, claim.build)
   const answers = answersOf(claim, result)
+  const answered = new Set<string>()
   let reports = 0
-  for (const build of [explained, ...othersThatAwait(workshop, claim, explained)]) {
+  // To tell one takes a while, in which another one may begin to wait for the same entry: each time all are looked at.
+  for (let build: BuildId | undefined = explained; build !== undefined; build = otherThatAwaits(workshop, claim, answered)) {
+    answered.add(buildName(build))
     addAnswers(workshop, build, claim.request.commit_id, answers)
     reports += await settleHold(workshop, build)
   }
   return reports
 }
 
-/** Builds besides that for which an entry was made, whose questions it answers, too. */
-function othersThatAwait({ home }: Workshop, { entry }: Claim, explained: BuildId): BuildId[] {
-  return heldBuilds(home).filter((build) => holdOf(home, build)?.awaits?.entry === entry && buildName(build) !== buildName(explained))
+/** A build besides those answered already, whose questions an entry answers, too. */
+function otherThatAwaits({ home }: Workshop, { entry }: Claim, answered: ReadonlySet<string>): BuildId | undefined {
+  return heldBuilds(home).find((build) => holdOf(home, build)?.awaits?.entry === entry && !answered.has(buildName(build)))
 }
 
 /** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over. */

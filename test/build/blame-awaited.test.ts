@@ -1,0 +1,43 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { holdOf, keepHold, type Hold } from '../../src/build/blame/hold.ts'
+import { followUp } from '../../src/build/blame/pursue.ts'
+import type { Workshop } from '../../src/build/workshop.ts'
+import type { BuildResult } from '../../src/model/build.ts'
+import { openRecords } from '../../src/record/open-records.ts'
+import { aRequest } from '../helpers/a-request.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+const [parent, entry] = ['b'.repeat(40), '1700000000.000001-0a.json']
+const ended = { verdict: 'failed' as const, attempt: 1, repository: 'app', ref: 'refs/heads/main', commit_id: parent, started: '', ended: '', entry }
+
+test('a build that begins to wait for an entry while its answer is told to others hears it, too', async () => {
+  const home = tempDir()
+  const [first, second, late] = [1, 2, 3].map((number) => heldBuild(home, number))
+  for (const hold of [first!, second!]) keepHold(home, hold)
+  const answer: BuildResult = { ...ended, pipeline: 'app', number: 4, runs: [{ name: 'check', verdict: 'failed' }] }
+  const request = aRequest({ commit_id: parent, blame: { for: 'app/1', runs: ['check'] } })
+  // To tell people takes a while, and meanwhile another build asks the same.
+  const reportsOn: Workshop['reportsOn'] = async ({ result }) => {
+    if (result.number === 1) keepHold(home, late!)
+    return []
+  }
+  await followUp(workshopOf(home, reportsOn), { entry, request, build: { pipeline: 'app', number: 4 }, attempt: 1, deaths: 0 }, answer)
+  expect([1, 2, 3].map((number) => holdOf(home, { pipeline: 'app', number }))).toEqual([undefined, undefined, undefined])
+  expect([1, 2, 3].map((number) => openRecords(home).result({ pipeline: 'app', number })?.blame?.class)).toEqual(['parent', 'parent', 'parent'])
+})
+
+function heldBuild(home: string, number: number): Hold {
+  const directory = join(home, 'builds/app', String(number))
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'status'), 'FAILED\n')
+  writeFileSync(join(directory, 'result.json'), JSON.stringify({ ...ended, pipeline: 'app', number, runs: [{ name: 'check', verdict: 'failed' }] }))
+  const plan = { pipeline: 'app', why: '', runs: [] } as unknown as Hold['plan']
+  return { pipeline: 'app', number, request: aRequest({ fresh: true }), plan, due: Math.floor(Date.now() / 1000) + 3600, parent, commits: ['a'.repeat(40)], runs: ['check'], answers: {}, awaits: { entry, commit: parent } }
+}
+
+function workshopOf(home: string, reportsOn: Workshop['reportsOn']): Workshop {
+  const parts = { home, reportsOn, records: openRecords(home), ledger: { decide: () => {} }, log: { info: () => {} }, outbox: { write: async () => {}, handOver: () => 0 } }
+  return parts as unknown as Workshop
+}
