@@ -72,12 +72,12 @@ function runEngine([program, ...options]: string[], env: Record<string, string>,
   return new Promise((resolve) => {
     const child = spawn(program!, options, { env, stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal, killSignal: 'SIGKILL' as const }) })
     const texts = { stdout: '', stderr: '' }
+    child.on('error', (error) => resolve({ ok: false, stdout: '', stderr: error.message }))
     for (const name of ['stdout', 'stderr'] as const) {
-      child[name].on('data', (chunk: Buffer) => {
+      child[name]?.on('data', (chunk: Buffer) => {
         if (texts[name].length < 1024 * 1024) texts[name] += chunk.toString()
       })
     }
-    child.on('error', (error) => resolve({ ok: false, stdout: '', stderr: error.message }))
     child.on('close', (code) => resolve({ ok: code === 0, stdout: texts.stdout.trim(), stderr: texts.stderr.trim() }))
   })
 }

@@ -51,8 +51,8 @@ async function connect([command, ...options]: string[], pid: number, mark: strin
   const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe'] })
   let failure: string | undefined
   let complaint = ''
-  child.stderr!.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
   child.on('error', (error) => (failure = error.message))
+  child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
   child.on('exit', (code) => (failure = `exit code ${code}, ${complaint.trim().replaceAll('\n', ', ')}`))
   // A route to everywhere, 0.0.0.0 in the second column, is what both programs set last.
   await until(() => failure !== undefined || /^tap0\t00000000\t/m.test(read(pid, 'net/route')), deadline)

@@ -61,7 +61,7 @@ export function entering({ user, network }: NetworkNamespace): string[] {
 function startHolder(mark: string): ChildProcess {
   const options = [...(isRoot() ? [] : ['--unshare-user']), '--unshare-net', '--die-with-parent', '--cap-drop', 'ALL', '--dev-bind', '/', '/', '--']
   const holder = spawn(findProgram('bwrap')!, [...options, findProgram('sh') ?? '/bin/sh', '-c', 'echo $$; read -r line'], { cwd: '/', env: { QUERN_RUN: mark }, detached: true, stdio: 'pipe' })
-  holder.stdin!.on('error', () => {})
+  holder.stdin?.on('error', () => {})
   return holder
 }
 
@@ -69,9 +69,9 @@ function startHolder(mark: string): ChildProcess {
 function inside(holder: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     let complaint = ''
-    holder.stderr!.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
-    holder.stdout!.once('data', (line: Buffer) => resolve(Number(line)))
     holder.once('error', reject)
+    holder.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
+    holder.stdout?.once('data', (line: Buffer) => resolve(Number(line)))
     holder.once('close', (code) => reject(new Error(complaint.trim() || `bwrap ended with exit code ${code}`)))
     setTimeout(() => reject(new Error(`bwrap had made none after ${patience} ms`)), patience).unref()
   })

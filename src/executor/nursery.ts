@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { type Answers, openAnswers } from './answers.ts'
 import { type Exit, exitOf } from './ending.ts'
 import { findProgram } from './find-program.ts'
 import { type OutputSlot, takeOutputSlot } from './output-slot.ts'
@@ -64,11 +65,15 @@ done`
  */
 export async function openNursery(prefix: string[], mark: string): Promise<Nursery> {
   const slot = await takeOutputSlot()
-  const program = openNameless()
-  let programSize = 0
+  const opened: number[] = []
   let link: Socket | undefined
   try {
+    const program = openNameless()
+    opened.push(program)
+    let programSize = 0
     const child = start(prefix, mark, { slot, program })
+    // Without a number it has no pipes either, if descriptors are what is missing.
+    if (child.pid === undefined) await exitOf(child)
     const said = (link = child.stdio[3] as Socket)
     const answers = openAnswers(child, said)
     const ready = await answers.next()
@@ -76,6 +81,7 @@ export async function openNursery(prefix: string[], mark: string): Promise<Nurse
     child.unref()
     said.unref()
     const mounts = openSync(`/proc/${child.pid}/mountinfo`, 'r')
+    opened.push(mounts)
     const before = world(mounts)
     return {
       first: child.pid!,
@@ -96,14 +102,13 @@ export async function openNursery(prefix: string[], mark: string): Promise<Nurse
       isFresh: () => answers.isOpen() && world(mounts) === before,
       close: () => {
         said.destroy()
-        closeSync(program)
-        closeSync(mounts)
+        opened.forEach(closeSync)
       },
     }
   } catch (error) {
     link?.destroy()
     slot.close()
-    closeSync(program)
+    opened.forEach(closeSync)
     throw error
   }
 }
@@ -123,45 +128,6 @@ async function told(answers: Answers): Promise<Told> {
 function start(prefix: string[], mark: string, { slot, program }: { slot: OutputSlot; program: number }): ChildProcess {
   const [command, ...options] = [...prefix, findProgram('setsid') ?? 'setsid', findProgram('sh') ?? '/bin/sh', '-c', processOne]
   return spawn(command!, options, { cwd: '/', env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', slot.descriptor, slot.complaints, 'pipe', program] })
-}
-
-interface Answers {
-  /** The next line that process 1 says, or its end. @throws where it could not be started */
-  next(): Promise<string | Exit>
-  /** Whether it still runs. */
-  isOpen(): boolean
-}
-
-function openAnswers(child: ChildProcess, link: Socket): Answers {
-  let text = ''
-  let end: Exit | Error | undefined
-  let tell: ((answer: string | Exit | Promise<never>) => void) | undefined
-  const pass = () => {
-    const length = text.indexOf('\n')
-    const answer = length < 0 ? end : text.slice(0, length)
-    if (answer === undefined || tell === undefined) return
-    text = text.slice(length + 1)
-    tell(answer instanceof Error ? Promise.reject(answer) : answer)
-    tell = undefined
-  }
-  const finish = (how: Exit | Error) => {
-    end = how
-    pass()
-  }
-  exitOf(child).then(finish, finish)
-  link.setEncoding('latin1')
-  link.on('error', () => {})
-  link.on('data', (data: string) => {
-    text += data
-    pass()
-  })
-  return {
-    isOpen: () => end === undefined,
-    next: () => new Promise((resolve) => {
-      tell = resolve
-      pass()
-    }),
-  }
 }
 
 /** A file for the programs of its runs: it has no name, because they hold secrets. */

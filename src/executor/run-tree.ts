@@ -40,6 +40,8 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
     slot.listen(execution.output)
     const child = start(tree, slot)
     const exit = exitOf(child)
+    // Without a number it has no pipes either, if descriptors are what is missing.
+    if (child.pid === undefined) await exit
     const watched = watchTree({ first: child.pid, holders: tree.holders, stop: tree.stop }, exit, { limits: execution.limits, signal })
     const prepared = tree.prepare && (await prepare(child, tree.prepare))
     const stopped = await watched
@@ -70,8 +72,7 @@ async function prepare(child: ChildProcess, work: (pid: number) => Promise<{ end
   const gate = child.stdio[3] as Writable
   gate.on('error', () => {})
   try {
-    if (child.pid === undefined) return { end: () => {} }
-    const prepared = await work(child.pid)
+    const prepared = await work(child.pid!)
     gate.end('go\n')
     return prepared
   } catch (error) {

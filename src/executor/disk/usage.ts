@@ -18,8 +18,8 @@ export function diskUsage(paths: string[]): Promise<Map<string, number>> {
     const child = spawn(command!, [...options, '-skx', '--', ...paths], { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'], LC_ALL: 'C' }, timeout: patience, killSignal: 'SIGKILL' })
     if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW)
     let printed = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     child.on('error', reject)
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text))
     // To du it is a failure (1) where a job removes meanwhile what it has just seen; what it counted still holds.
     child.on('close', (code, signal) => (code === 0 || code === 1 ? resolve(parse(printed)) : reject(new Error(`du ended with ${code ?? signal}`))))
   })
