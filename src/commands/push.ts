@@ -6,12 +6,20 @@ import { describeLocalPush, type LocalPush } from '../webhook/local-push.ts'
 import { reachableHost } from '../webhook/start-receiver.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
 import { openHooks } from './open-hooks.ts'
+import { post } from './post.ts'
 import { paint, printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 interface PushOptions {
   to?: string
   json?: boolean
+}
+
+interface Target {
+  url: string
+  secret: string
+  /** Whether it is this home's own receiver, on this machine. */
+  own: boolean
 }
 
 interface Answer {
@@ -31,22 +39,22 @@ export function define(command: Command): void {
 
 async function push(directory: string, { to, json }: PushOptions): Promise<void> {
   const config = await openConfig()
-  const { url, secret } = targetOf(config, to)
+  const target = targetOf(config, to)
   const described = await describe(directory, config)
-  const { status, answer } = await send(url, secret, described)
+  const { status, answer } = await send(target, described)
   if (json) printJson({ status, ...answer })
   else printLine(tell(status, answer))
   if (status >= 300) process.exitCode = 1
 }
 
 /** The hook's URL and secret: a URL given by hand is signed with the secret of the hook that it names. */
-function targetOf(config: QuernConfig, to: string | undefined): { url: string; secret: string } {
+function targetOf(config: QuernConfig, to: string | undefined): Target {
   const hooks = openHooks(config)
   const { settings } = config
   const own = hooks.find(({ id }) => id === 'amp_main') ?? hooks[0]!
-  if (to === undefined) return { url: `${settings.TLS_KEY ? 'https' : 'http'}://${reachableHost(settings.HOST)}:${settings.PORT}${settings.URL_PREFIX}/${own.id}`, secret: own.secret }
+  if (to === undefined) return { url: `${settings.TLS_KEY ? 'https' : 'http'}://${reachableHost(settings.HOST)}:${settings.PORT}${settings.URL_PREFIX}/${own.id}`, secret: own.secret, own: true }
   if (!URL.canParse(to) || !/^https?:$/.test(new URL(to).protocol)) throw new UserError(`--to ${readableLine(to)}: expected a URL like http://ci.example.org:8196/webhook/amp_main`)
-  return { url: to, secret: (hookNamedBy(to, hooks) ?? own).secret }
+  return { url: to, secret: (hookNamedBy(to, hooks) ?? own).secret, own: false }
 }
 
 function hookNamedBy(url: string, hooks: Hook[]): Hook | undefined {
@@ -62,7 +70,8 @@ async function describe(directory: string, { environment }: QuernConfig): Promis
   }
 }
 
-async function send(url: string, secret: string, body: LocalPush): Promise<{ status: number; answer: Answer }> {
+/** The certificate of the own receiver is made for its public name, and here it is called by its address: any will do. */
+async function send({ url, secret, own }: Target, body: LocalPush): Promise<{ status: number; answer: Answer }> {
   const { Webhooks } = await import('@octokit/webhooks')
   const text = JSON.stringify(body)
   const headers = {
@@ -71,13 +80,20 @@ async function send(url: string, secret: string, body: LocalPush): Promise<{ sta
     'x-github-delivery': randomUUID(),
     'x-hub-signature-256': await new Webhooks({ secret }).sign(text),
   }
-  const response = await fetch(url, { method: 'POST', headers, body: text, redirect: 'manual', signal: AbortSignal.timeout(15_000) }).catch((error: unknown) => unreachable(url, error))
-  const answer = (await response.json().catch(() => ({ result: 'unknown', reason: 'the answer is not from a Quern receiver' }))) as Answer
-  return { status: response.status, answer }
+  const response = await post({ url, headers, text, anyCertificate: own }).catch((error: unknown) => unreachable(url, error))
+  return { status: response.status, answer: readAnswer(response.text) }
+}
+
+function readAnswer(text: string): Answer {
+  try {
+    return JSON.parse(text) as Answer
+  } catch {
+    return { result: 'unknown', reason: 'the answer is not from a Quern receiver' }
+  }
 }
 
 function unreachable(url: string, error: unknown): never {
-  // fetch says only "fetch failed"; why is in the cause.
+  // An abort says only that it was one; why is in the cause.
   const why = ((error as Error).cause ?? error) as NodeJS.ErrnoException
   throw new UserError(`sending to ${url}: ${why.code === 'ECONNREFUSED' ? 'nothing listens there; start the receiver with start-webhook.sh' : why.message}`, { cause: error })
 }

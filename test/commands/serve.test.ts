@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../helpers/free-port.ts'
+import { gitRepo } from '../helpers/git-repo.ts'
 import { deliver, payload, secret, signature } from '../helpers/receiver.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -60,7 +61,8 @@ test.each([
   ['no secret', (home: string) => writeFileSync(join(home, 'environment.sh'), ''), 'set SECRET in its environment.sh'],
   ['a log that cannot be written', (home: string) => mkdirSync(join(home, 'logs/webhook.log')), 'must be able to write in'],
   ['half of TLS', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\n'), 'only one of TLS_KEY and TLS_CERT'],
-  ['a PEM file that is missing', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\nexport TLS_CERT="/nothing"\n'), '/nothing'],
+  ['a PEM file that is missing', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/nothing"\nexport TLS_CERT="/nothing"\n'), "TLS_KEY: ENOENT: no such file or directory, open '/nothing'; expected a PEM file"],
+  ['a file that is no PEM file', (home: string) => appendFileSync(join(home, 'environment.sh'), 'export TLS_KEY="/etc/passwd"\nexport TLS_CERT="/etc/passwd"\n'), 'TLS_KEY (/etc/passwd) and TLS_CERT (/etc/passwd): '],
   ['a hook whose secret is not set', (home: string) => writeFileSync(join(home, 'quern.yaml'), 'hooks: [{id: a, secret_env: NOT_SET}]\n'), 'export NOT_SET='],
   ['an unknown key in a hook', (home: string) => writeFileSync(join(home, 'quern.yaml'), 'hooks: [{id: a, secret: x, branch: y}]\n'), 'branch'],
 ])('serve with %s ends at once with the remedy', async (_, spoil, message) => {
@@ -86,7 +88,7 @@ test('a request in flight is answered after SIGTERM, a new one is not taken', as
   await expect.poll(() => isAlive(pid)).toBe(false)
 })
 
-test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS', async () => {
+test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS; quern push asks its own receiver for no certificate that it knows, others it does', async () => {
   const { home, port } = await newHome()
   const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')]
   const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert])
@@ -96,6 +98,10 @@ test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS', async () => {
   expect(started.stdout).toBe(`Listening on https://127.0.0.1:${port}/webhook/amp_main\n`)
   const status = await new Promise((resolve, reject) => request(`https://127.0.0.1:${port}/healthz`, { ca: readFileSync(cert) }, (response) => resolve(response.resume().statusCode)).on('error', reject).end())
   expect(status).toBe(200)
+  const repo = gitRepo()
+  repo.commit({ a: '1' })
+  expect(await runQuern(home, ['push', repo.path])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^queued \(202\)/) })
+  expect(await runQuern(home, ['push', repo.path, '--to', `https://127.0.0.1:${port}/webhook/amp_main`])).toMatchObject({ code: 2, stderr: expect.stringContaining('self-signed certificate') })
 })
 
 /** A home on a free port of the loopback interface, whose receiver starts no builder. */
