@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Hono } from 'hono'
 
@@ -26,10 +27,29 @@ const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCh
 /** Listens with the app until stopped. @throws where the address is taken or a PEM file cannot be read */
 export async function startReceiver(app: Hono<{ Bindings: HttpBindings }>, { host, port, tls }: ReceiverAddress): Promise<Receiver> {
   const listener = getRequestListener(app.fetch, { hostname: host, autoCleanupIncoming: false, errorHandler: badRequest })
-  const server = tls ? createSecureServer({ ...timeouts, key: readFileSync(tls.key), cert: readFileSync(tls.cert) }, listener) : createServer(timeouts, listener)
+  const server = tls ? createSecureServer({ ...timeouts, ...readPair(tls) }, listener) : createServer(timeouts, listener)
   await listen(server, host, port)
   const address = server.address() as AddressInfo
   return { url: `${tls ? 'https' : 'http'}://${reachableHost(address.address)}:${address.port}`, stop: (patience = 5000) => stop(server, patience) }
+}
+
+/** @throws where they are no private key and the certificate that was made for it; OpenSSL says no more than "no start line" */
+function readPair({ key, cert }: NonNullable<ReceiverAddress['tls']>): { key: Buffer; cert: Buffer } {
+  const pair = { key: readPem('TLS_KEY', key), cert: readPem('TLS_CERT', cert) }
+  try {
+    createSecureContext(pair)
+    return pair
+  } catch (error) {
+    throw new Error(`TLS_KEY (${key}) and TLS_CERT (${cert}): ${(error as Error).message}; expected PEM files: a private key without a passphrase, and the certificate for it`, { cause: error })
+  }
+}
+
+function readPem(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new Error(`${setting}: ${(error as Error).message}; expected a PEM file that the user of the receiver can read`, { cause: error })
+  }
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
