@@ -12,6 +12,7 @@ import { hangUpOnUnread } from './hang-up.ts'
 import { doorkeeper, type Doorkeeper, type Hook } from './hook.ts'
 import { bodyBounds, openBodyReader, type BodyBounds } from './read-body.ts'
 import { Refusal } from './refusal.ts'
+import { senderOf } from './sender.ts'
 
 export interface WebhookRooms {
   hooks: Hook[]
@@ -101,7 +102,7 @@ export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: Web
   function note(c: Context<Env>, event: Partial<Decision>, { status, result, reason }: Answer): void {
     const told = readableLine(reason).slice(0, 500)
     if (event.hook !== undefined) decideTogether({ decision: result, reason: told, ...event })
-    rooms.log.info({ method: c.req.method, path: readableLine(c.req.path).slice(0, 200), from: c.env.incoming.socket.remoteAddress, status, ...event }, `${result}: ${told}`)
+    rooms.log.info({ method: c.req.method, path: readableLine(c.req.path).slice(0, 200), from: senderOf(c.env.incoming), status, ...event }, `${result}: ${told}`)
   }
 
   function answerAndNote(c: Context<Env>, answer: Answer): Response {
