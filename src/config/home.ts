@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 /** The directory that Quern is installed in: the checkout or the npm package, with bin/, scripts/ and docs/. */
@@ -12,7 +12,11 @@ export function installation(): string {
   return directory
 }
 
-/** The data directory: QUERN_HOME, which the launcher always sets, or the installation itself. Absolute. */
+/**
+ * The data directory: QUERN_HOME, which the launcher always sets, or the installation itself. Absolute.
+ * An installation that is reached by a link, like the one in a project's node_modules, is still the installation.
+ */
 export function homeDirectory(): string {
-  return resolve(process.env['QUERN_HOME'] || installation())
+  const home = resolve(process.env['QUERN_HOME'] || installation())
+  return existsSync(home) && realpathSync(home) === realpathSync(installation()) ? installation() : home
 }
