@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { installHelpers, type HelperSettings } from '../../src/build/settle/install-helpers.ts'
+import { withoutQuern } from '../../src/build/settle/without-quern.ts'
 import { aPipelineHome } from '../helpers/a-pipeline-home.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
@@ -77,6 +78,24 @@ test.skipIf(!sandbox)('an untrusted request fetches nothing by itself, and what 
   const lockless = aPipelineHome()
   expect(lockless.result(await lockless.buildCommit(unlocked))).toMatchObject({ verdict: 'failed', reason: '.quern/package.json names packages, but has no package-lock.json beside it: run "npm install" there and commit the file' })
   expect(readdirSync(join(home, 'cache'))).not.toContain('helpers')
+})
+
+test.skipIf(!sandbox).each([
+  ['an archive', { resolved: 'file:../quern.tgz', version: '1.0.0', integrity: 'sha512-x', dependencies: { oats: '1.0.0' } }],
+  ['a directory', { resolved: '../somewhere/quern', link: true }],
+])('packages are installed where the project has the package quern from %s that is not here', async (_, quern) => {
+  const server = await packageServer()
+  const { buildCommit, result } = aPipelineHome()
+  const files = filesFor(server)
+  const manifest = JSON.parse(files['.quern/package.json']!)
+  const lock = JSON.parse(files['.quern/package-lock.json']!)
+  for (const one of [manifest, lock.packages['']]) one.devDependencies = { quern: `file:${quern.resolved.replace('file:', '')}` }
+  Object.assign(lock.packages, { 'node_modules/quern': quern, '../somewhere/quern': { version: '1.0.0' }, 'node_modules/oats': { version: '1.0.0', resolved: 'http://127.0.0.1:9/oats.tgz', dev: true } })
+  expect(result(await buildCommit({ ...files, '.quern/package.json': JSON.stringify(manifest), '.quern/package-lock.json': JSON.stringify(lock) }))).toMatchObject({ verdict: 'passed' })
+})
+
+test.each(['{"dependencies": {"grist": "1"}}', '{"packages": 5}', 'null', 'no JSON', '[]', '{"packages": {"": null}, "dependencies": "x"}'])('%s is installed as it stands', (text) => {
+  expect(withoutQuern(text)).toBe(text)
 })
 
 test('what an untrusted request installed never serves a trusted one', async () => {

@@ -7,6 +7,7 @@ import { isTrusted, type Request } from '../../model/request.ts'
 import { PipelineError } from '../../plan/pipeline/pipeline-error.ts'
 import { PlanError } from '../../plan/plan-error.ts'
 import { keepHelpers, takeHelpers } from './helpers-cache.ts'
+import { withoutQuern } from './without-quern.ts'
 
 export interface HelperSettings {
   home: string
@@ -42,9 +43,9 @@ const npm = 'npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier -
 export async function installHelpers(question: HelperQuestion): Promise<void> {
   const { file, root, settings } = question
   const place = dirname(file.path)
-  const manifest = readStrangersFile(join(root, place, 'package.json'), largest)
+  const manifest = read(join(root, place, 'package.json'))
   if (manifest === undefined || !namesPackages(manifest, join(place, 'package.json'))) return
-  const lock = readStrangersFile(join(root, place, 'package-lock.json'), largest)
+  const lock = read(join(root, place, 'package-lock.json'))
   if (lock === undefined) throw new PipelineError(`${join(place, 'package.json')} names packages, but has no package-lock.json beside it: run "npm install" there and commit the file`)
   const kept = cachesFor(file.request, settings.home, `${process.version}\0${process.arch}\0${manifest}\0${lock}`)
   const target = join(root, place, 'node_modules')
@@ -53,10 +54,15 @@ export async function installHelpers(question: HelperQuestion): Promise<void> {
   await takeHelpers(settings.home, kept, target)
 }
 
+function read(path: string): string | undefined {
+  const text = readStrangersFile(path, largest)
+  return text === undefined ? undefined : withoutQuern(text)
+}
+
 function namesPackages(manifest: string, path: string): boolean {
   try {
     const { dependencies = {}, devDependencies = {} } = JSON.parse(manifest) as Record<string, object>
-    return Object.keys({ ...dependencies, ...devDependencies }).some((name) => name !== 'quern')
+    return Object.keys({ ...dependencies, ...devDependencies }).length > 0
   } catch (error) {
     throw new PipelineError(`${path}: ${(error as Error).message}`, '', { cause: error })
   }
