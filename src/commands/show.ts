@@ -128,16 +128,17 @@ function tell(shown: Shown): void {
   }
   const decisive = runs.find(({ status }) => status === 'RUNNING' || (status !== 'PASSED' && status !== 'SKIPPED')) ?? runs.findLast(({ status }) => status === 'PASSED')
   const lines = decisive === undefined ? [] : lastLines(decisive.console, excerpt)
-  if (lines.length > 0) printLine(`\n${paint('dim', `The end of ${decisive!.console}:`)}\n${lines.join('\n')}`)
+  if (lines.some((line) => line !== '')) printLine(`\n${paint('dim', `The end of ${decisive!.console}:`)}\n${lines.join('\n')}`)
   else printLine(`\n${readIfThere(join(directory, 'summary.log'))?.trimEnd() ?? ''}`)
 }
 
 function noteOn({ reason, reused, blame }: Partial<RunResult> = {}): string {
-  return [reason, reused && `verdict taken from ${reused}`, blameWords(blame)].filter((words) => words !== undefined).join('; ')
+  return [reason, reused && `verdict taken from ${reused}`, blameWords(blame, reason)].filter((words) => words !== undefined).join('; ')
 }
 
-function blameWords(blame: Blame | undefined): string | undefined {
-  return blame && `${blame.class}: ${blame.reason}`
+/** A failure by our fault is `infra` for the very reason that stands beside it: that is not told twice. */
+function blameWords(blame: Blame | undefined, told: string | undefined): string | undefined {
+  return blame && (blame.reason === told ? blame.class : `${blame.class}: ${blame.reason}`)
 }
 
 function heldWords(home: string, build: BuildId): string | undefined {
@@ -150,7 +151,7 @@ function facts({ home, build, directory, status, request, result, page, runs }: 
     ['build', buildName(build)],
     ['status', status],
     ['because', result?.reason],
-    ['blame', result && (blameWords(result.blame) ?? heldWords(home, build))],
+    ['blame', result && (blameWords(result.blame, result.reason) ?? heldWords(home, build))],
     ['exit code', result?.runs.find(({ verdict }) => verdict === result.verdict)?.code?.toString()],
     ['repository', request.full_name ?? request.repository],
     ['ref', request.ref],

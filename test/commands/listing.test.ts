@@ -136,6 +136,22 @@ test('show lists runs that never began, with the reason, and the log of the one 
   expect((await runQuern(home, ['show', 'app/1', '--log'])).stdout).toBe('it broke\n')
 })
 
+test('show tells our fault once, and the story where the log is empty', async () => {
+  const { home, accept, begin } = homeWithBuilds()
+  await accept(aRequest())
+  const { claim, record, run } = await begin('')
+  run.setStatus('ERRORED')
+  record.say('Run build errored.')
+  const { repository, ref, commit_id } = claim.request
+  const reason = 'there is no such image'
+  const fault = { verdict: 'errored' as const, reason, blame: { class: 'infra' as const, reason } }
+  await record.decide({ ...claim.build, ...fault, attempt: 1, entry: claim.entry, repository, ref, commit_id, started: '2026-01-02T03:04:05.000Z', ended: '2026-01-02T03:04:06.000Z', runs: [{ name: 'build', ...fault }] })
+  const { stdout } = await runQuern(home, ['show', 'app/1'])
+  expect(stdout).toMatch(/^because +there is no such image\nblame +infra$/m)
+  expect(stdout).toMatch(/Run build errored\.\n$/)
+  expect(stdout).not.toContain('The end of')
+})
+
 test('a line that the excerpt would cut in two is left out', async () => {
   const { home, accept, decide } = homeWithBuilds()
   await accept(aRequest())

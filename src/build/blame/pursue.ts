@@ -48,7 +48,7 @@ export async function lookAtHolds(workshop: Workshop): Promise<void> {
 
 /** What the record tells of whose the failures are, a sentence each. */
 export function blameSentences({ runs }: BuildResult): string[] {
-  return runs.flatMap(({ name, repeats, blame }) => (blame === undefined || repeats !== undefined ? [] : [`The failure of ${name} is ${blame.class}: ${blame.reason}.`]))
+  return runs.flatMap(({ name, reason, repeats, blame }) => (blame === undefined || repeats !== undefined ? [] : [`The failure of ${name} is ${blame.class}${blame.reason === reason ? '' : `: ${blame.reason}`}.`]))
 }
 
 /** Adds what was found out to the ledger, a line a failure. */
