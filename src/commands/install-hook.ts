@@ -68,6 +68,7 @@ function isOurs(hook: string): boolean {
 
 /** What git sends on standard input goes to the hook that was there. */
 function hookText(): string {
+  const launcher = launcherFor(installation())
   return `#!/bin/sh
 ${mark} Runs the pipeline on the work tree as it stands before a push; "quern install-hook --remove" takes it away.
 other="$(dirname "$0")/${before}"
@@ -76,6 +77,11 @@ if [ -x "$other" ]; then
 fi
 # Git names its own directory to hooks; the jobs have others.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
-exec ${launcherFor(installation())} run < /dev/null
+if [ ! -x ${launcher} ]; then
+  echo 'pre-push: Quern is not there any more:' ${launcher} >&2
+  echo 'Call "quern install-hook" from where it is now, or remove this hook. git push --no-verify pushes without it.' >&2
+  exit 1
+fi
+exec ${launcher} run < /dev/null
 `
 }

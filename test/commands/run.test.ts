@@ -139,6 +139,11 @@ test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one t
 
   expect((await install()).stdout).toContain('is kept as')
   expect((await install()).stdout).toContain('is there already; it was written anew')
+  const written = readFileSync(hook, 'utf8')
+  writeFileSync(hook, written.replaceAll(join(process.cwd(), 'bin/quern'), '/nothing/bin/quern'))
+  expect(push(repo, server).told).toContain('pre-push: Quern is not there any more: /nothing/bin/quern')
+  writeFileSync(hook, written)
+
   const refused = push(repo, server)
   expect(refused.status).not.toBe(0)
   expect(refused.told).toContain('FAILED check')
