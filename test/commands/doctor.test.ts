@@ -155,6 +155,16 @@ test('a crontab line counts for the home that it names', () => {
   expect(startsBuilder(`* * * * * QUERN_HOME=${home} ${checkout}/bin/quern prune\n`, home)).toBe(false)
 })
 
+test('a crontab line that calls a Quern which is not there any more counts for nothing', () => {
+  const place = tempDir()
+  const moved = `* * * * * QUERN_HOME=${place} ${place}/100\\%/bin/quern build\n`
+  expect(startsBuilder(moved, place)).toBe(false)
+  mkdirSync(join(place, '100%/bin'), { recursive: true })
+  writeFileSync(join(place, '100%/bin/quern'), '')
+  expect(startsBuilder(moved, place)).toBe(true)
+  expect(startsBuilder(`* * * * * QUERN_HOME=${place} quern build\n`, place)).toBe(true)
+})
+
 test('Node is old below 20.19', () => {
   expect(['18.20.1', '20.18.3', '20.19.0', '22.1.0'].map((version) => checkNode(version).state)).toEqual(['wrong', 'wrong', 'ok', 'ok'])
 })

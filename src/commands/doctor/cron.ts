@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { installation } from '../../config/home.ts'
@@ -24,18 +24,24 @@ export async function checkCron(home: string): Promise<Check[]> {
   return [warning('cron', `${place} has the line, but ${last}`, 'wait a minute where you have just added it; else see that cron runs (systemctl status cron) and what it says (journalctl -u cron)')]
 }
 
-/** Whether a line of a crontab, comments left out, starts `quern build` for this home. */
+/** Whether a line of a crontab, comments left out, starts `quern build` for this home: one that calls a checkout which was moved does not. */
 export function startsBuilder(crontab: string, home: string): boolean {
   return crontab.split('\n').some((line) => {
     if (/^\s*#/.test(line) || !/\bquern['"]? +build\b/.test(line)) return false
+    const launcher = launcherIn(line)
+    if (launcher.startsWith('/') && !existsSync(launcher)) return false
     const named = /QUERN_HOME=('[^']*'|"[^"]*"|\S+)/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '')
-    return sameDirectory(named ?? launcherHome(line), home)
+    return sameDirectory(named ?? checkoutOf(launcher), home)
   })
 }
 
-/** The checkout whose bin/quern a line calls, which is its home where the line names no other. */
-function launcherHome(line: string): string {
-  const launcher = /('[^']*quern'|"[^"]*quern"|\S*quern) +build\b/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '') ?? ''
+/** What a line calls to build, as a shell reads it; cron has a % only after a backslash. */
+function launcherIn(line: string): string {
+  return (/('[^']*quern'|"[^"]*quern"|\S*quern) +build\b/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '') ?? '').replaceAll('\\%', '%')
+}
+
+/** The home of a line that names none. */
+function checkoutOf(launcher: string): string {
   const path = orMissing(() => realpathSync(launcher))
   return path === undefined ? installation() : join(path, '../..')
 }
