@@ -36,9 +36,15 @@ async function bundleProgram() {
   const url = { 'import.meta.url': 'quernUrl', 'import.meta.dirname': '__dirname' }
   const banner = { js: "const quernUrl = require('node:url').pathToFileURL(__filename).href;" }
   const { outputFiles: [bundle] } = await build({ ...commonJs, entryPoints: ['src/main.ts'], define: url, banner, write: false })
-  const name = `quern-${createHash('sha256').update(bundle.contents).digest('hex').slice(0, 12)}.cjs`
-  writeFileSync(`dist/${name}`, bundle.contents)
+  const code = asciiOnly(bundle.text)
+  const name = `quern-${createHash('sha256').update(code).digest('hex').slice(0, 12)}.cjs`
+  writeFileSync(`dist/${name}`, code)
   await build({ ...commonJs, entryPoints: { main: 'src/start.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' }, define: { quernBundle: JSON.stringify(name) } })
+}
+
+/** src/start.ts takes each byte for a character. esbuild writes others as escapes, but not those of regular expressions and tagged templates. */
+function asciiOnly(code) {
+  return code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -14,6 +14,12 @@ test('what npm install compiled is what a builder starts from: it keeps nothing'
   expect(status('app/1')).toBe('PASSED')
   expect(compiled('dist')).toHaveLength(1)
   expect(list('cache/code')).toEqual([])
+})
+
+test('the program is ASCII throughout, as it is read: in its regular expressions and templates, too', () => {
+  const [bundle] = readdirSync('dist').filter((name) => /^quern-.*\.cjs$/.test(name))
+  const strange = readFileSync(join('dist', bundle!), 'utf8').split('\n').filter((line) => /[^\0-\x7f]/.test(line))
+  expect(strange).toEqual([])
 })
 
 test('an installation without development packages is told what to run instead', async () => {
