@@ -27,7 +27,7 @@ export function buildPage(site: Site, shown: ShownBuild): Html {
 function facts(site: Site, { record: { request, plan, result }, story }: ShownBuild): Fact[] {
   return [
     ['because', story.reason && words(story.reason)],
-    ['blame', blameWords(result.blame)],
+    ['blame', blameWords(result.blame, story.reason)],
     ...change(request, story, result.commit_id),
     ...origin(site, request),
     ['pipeline', plan && words(`${plan.pipeline}: ${plan.why}`)],
@@ -74,7 +74,7 @@ function notes(site: Site, { note }: Row, run: RunSoFar): Html[] {
     note,
     run.reason && words(run.reason),
     run.reused && html`verdict taken from ${buildLink(site, run.reused, run.reused_run ?? run.name)}`,
-    blameWords(run.blame),
+    blameWords(run.blame, run.reason),
   ].filter((part) => part !== undefined && part !== '')
   return parts.map((part, index) => html`${index > 0 ? '; ' : ''}${part}`)
 }

@@ -42,9 +42,9 @@ export function buildLink({ base }: Site, name: string, run?: string): Html | st
   return build === undefined || !ours.test(build.pipeline) ? words(name) : html`<a href="${pageAddress(base, build, run)}">${words(name)}</a>`
 }
 
-/** Whose a failure is, and what that follows from. */
-export function blameWords(blame: Blame | undefined): string | undefined {
-  return blame && words(`${blame.class}: ${blame.reason}`)
+/** Whose a failure is, and what that follows from, unless that reason stands beside it. */
+export function blameWords(blame: Blame | undefined, told: string | undefined): string | undefined {
+  return blame && words(blame.reason === told ? blame.class : `${blame.class}: ${blame.reason}`)
 }
 
 /** Characters of a stranger's words that are shown. */

@@ -35,7 +35,7 @@ function facts(site: Site, { record, run, planned, story }: ShownRun): Fact[] {
   const [row] = story.rows
   return [
     ['because', run.reason && words(run.reason)],
-    ['blame', blameWords(run.blame)],
+    ['blame', blameWords(run.blame, run.reason)],
     ['exit code', run.code],
     ['signal', run.signal && words(run.signal)],
     ...change(record.request, story, planned?.patch?.commit ?? record.result.commit_id),

@@ -49,6 +49,12 @@ td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 @media (max-width: 40rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; }
+  .runs thead { position: absolute; clip-path: inset(50%); }
+  .runs tr { display: flex; flex-wrap: wrap; gap: 0 .75rem; padding: .35rem 0; border-bottom: 1px solid var(--line); }
+  .runs tbody th, .runs td { padding: 0; border: 0; }
+  .runs tbody th, .runs td:nth-child(n+4) { flex-basis: 100%; }
+  .runs td:empty { display: none; }
+  .runs td:nth-child(4)::before { content: "needs "; color: var(--dim); }
 }
 `
 

@@ -37,6 +37,15 @@ describe('the page of a build', () => {
     for (const run of ['lint', 'test', 'publish']) expect(page).toContain(`<th scope="row"><a href="${runPath('acme~app/7', run)}">${run}</a></th>`)
   })
 
+  test('tells our fault once', async () => {
+    const site = await aSite()
+    const fault = { verdict: 'errored', reason: 'no such image', blame: { class: 'infra', reason: 'no such image' } } as const
+    await site.decide({ ...three, result: { ...fault, runs: [failedRun('lint', { verdict: 'passed', code: 0 }), failedRun('test', fault)] }, left: {} })
+    const words = wordsOf(await site.text('/builds/acme~app/7'))
+    expect(words).toMatch(/ because no such image blame infra repository .* test errored 1:10 lint no such image; infra /)
+    expect(wordsOf(await site.text(runPath('acme~app/7', 'test')))).toContain('because no such image blame infra ')
+  })
+
   test('says what the text report says, in the same words', async () => {
     const site = await aSite()
     const result = await site.decide(three)
