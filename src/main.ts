@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import { commands } from './commands/commands.ts'
-import { homeDirectory, installation } from './config/home.ts'
-
-/** Errors whose message alone tells the person what to do. */
-const explained = new Set(['CheckoutError', 'ConfigError', 'GitError', 'PipelineError', 'PlanError', 'RequestError', 'SecretsError', 'UserError', 'YamlError'])
+import { errorWords, tellError } from './commands/tell-error.ts'
+import { installation } from './config/home.ts'
 
 process.stdout.on('error', leaveWithReader)
 void main()
@@ -15,7 +13,7 @@ async function main(): Promise<void> {
     const program = await defineProgram(process.argv.slice(2))
     await program.parseAsync()
   } catch (error) {
-    process.exitCode = await tell(error)
+    process.exitCode = await tellError(error)
   }
 }
 
@@ -26,6 +24,7 @@ async function defineProgram(words: string[]): Promise<Command> {
     .version((JSON.parse(readFileSync(join(installation(), 'package.json'), 'utf8')) as { version: string }).version)
     .addHelpText('after', '\nExit codes: 0 all is well; 1 a build failed or something is wrong; 2 a mistake in the command, the settings or a file.')
     .showHelpAfterError('(add --help for what it takes)')
+    .configureOutput({ outputError: (message, write) => write(errorWords(message)) })
     .exitOverride()
   const [first, second] = words.filter((word) => !word.startsWith('-'))
   const asked = first === 'help' ? second : first
@@ -34,30 +33,6 @@ async function defineProgram(words: string[]): Promise<Command> {
     if (name === asked) (await load()).define(command)
   }
   return program
-}
-
-/** Tells the person and returns the exit code. */
-async function tell(error: unknown): Promise<number> {
-  // commander has printed its own message.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof Error && explained.has(error.name)) {
-    process.stderr.write(`quern: ${error.message}\n`)
-    return 2
-  }
-  process.stderr.write(`quern: ${error instanceof Error ? error.message : String(error)}\n${await logged(error)}\n`)
-  return 1
-}
-
-/** Keeps the stack of an error that nobody foresaw, and says where. */
-async function logged(error: unknown): Promise<string> {
-  const path = join(homeDirectory(), 'logs/build.log')
-  try {
-    const { openLog } = await import('./log/open-log.ts')
-    openLog(path).error({ err: error, command: process.argv.slice(2, 3).join('') }, 'the command ended by an error that is not expected')
-    return `(the details are in ${path})`
-  } catch {
-    return error instanceof Error ? (error.stack ?? '') : ''
-  }
 }
 
 /** `quern builds | head` closes the pipe early, which is no error. */

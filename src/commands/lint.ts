@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { readable } from '../model/readable.ts'
 import { lint as lintAll } from '../plan/lint.ts'
 import { openConfig } from './open-config.ts'
 import { planSettings } from './plan-settings.ts'
@@ -15,7 +16,7 @@ async function lint({ json }: { json?: boolean }): Promise<void> {
   const linted = await lintAll(planSettings(await openConfig()))
   const { jobs, chunks, problems } = linted
   if (json) printJson(linted)
-  else for (const problem of problems) printLine(problem)
+  else for (const problem of problems) printLine(readable(problem))
   if (!json && problems.length === 0) printLine(`No mistake in ${count(jobs, 'job definition')} and ${count(chunks, 'script chunk')}.`)
   if (problems.length > 0) process.exitCode = 1
 }

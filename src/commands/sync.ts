@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { openMirrors } from '../git/mirrors.ts'
 import { gitWorld } from '../git/run-git.ts'
+import { readable } from '../model/readable.ts'
 import { readJobDefinitions } from '../plan/read-job-definitions.ts'
 import { syncJobDefinitions, type Synced } from '../plan/sync-job-definitions.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
@@ -22,7 +23,7 @@ async function sync({ json, quiet }: { json?: boolean; quiet?: boolean }): Promi
   const { problems } = await readJobDefinitions(jobDefinitions(config.home))
   if (json) printJson({ ...synced, problems })
   else if (!quiet || synced.before !== synced.after) tell(synced)
-  if (!json) for (const problem of problems) process.stderr.write(`${problem}\n`)
+  if (!json) for (const problem of problems) process.stderr.write(`${readable(problem)}\n`)
   if (problems.length > 0) process.exitCode = 1
 }
 
