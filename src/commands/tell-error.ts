@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { CommanderError } from 'commander'
 import { homeDirectory } from '../config/home.ts'
 import { readable } from '../model/readable.ts'
+import { remedyOf } from './system-trouble.ts'
 
 /** Errors whose message alone tells the person what to do. */
 const explained = new Set(['CheckoutError', 'ConfigError', 'GitError', 'PipelineError', 'PlanError', 'RequestError', 'SecretsError', 'UserError', 'YamlError'])
@@ -11,9 +12,11 @@ export async function tellError(error: unknown): Promise<number> {
   // commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`quern: ${errorWords(message)}\n`)
-  if (error instanceof Error && explained.has(error.name)) return 2
-  process.stderr.write(`${await logged(error)}\n`)
+  const isMistake = error instanceof Error && explained.has(error.name)
+  const remedy = isMistake ? undefined : remedyOf(error)
+  process.stderr.write(`quern: ${errorWords(message)}${remedy === undefined ? '' : `: ${remedy}`}\n`)
+  if (isMistake) return 2
+  if (remedy === undefined) process.stderr.write(`${await logged(error)}\n`)
   return 1
 }
 

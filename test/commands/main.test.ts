@@ -1,7 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { findProgram } from '../../src/executor/find-program.ts'
 import { runQuern } from '../helpers/run-quern.ts'
+import { canMount, smallDisk } from '../helpers/small-disk.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 test('--help lists the commands and the exit codes', async () => {
@@ -56,4 +59,35 @@ test.each([[[steering]], [['start', steering]], [['push', steering]], [['secrets
   expect(stderr.length).toBeLessThan(5000)
   // eslint-disable-next-line no-control-regex
   expect(stderr).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/)
+})
+
+test.skipIf(!existsSync('/dev/full'))('output that finds no room is told in one line, and is an error', () => {
+  const home = tempDir()
+  mkdirSync(join(home, 'queue'))
+  const { status, stderr } = spawnSync('sh', ['-c', 'bin/quern builds --json > /dev/full'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([1, 'quern: what is printed cannot be written: ENOSPC: no space left on device, write\n'])
+})
+
+test.skipIf(!canMount)('a disk that is full or read-only is told with its remedy, without a stack', async () => {
+  const disk = smallDisk(1024 ** 2)
+  for (const name of ['queue', 'logs', 'builds/app']) mkdirSync(join(disk.path, name), { recursive: true })
+  spawnSync('sh', ['-c', 'cat /dev/zero > fill 2>&1'], { cwd: disk.path })
+  const full = await runQuern(disk.path, ['secrets', 'keygen', '--home'])
+  rmSync(join(disk.path, 'fill'))
+  disk.remount('ro')
+  const readOnly = await runQuern(disk.path, ['secrets', 'keygen', '--home'])
+  expect([full.code, readOnly.code]).toEqual([1, 1])
+  expect(full.stderr).toMatch(/^quern: ENOSPC: .*: the disk is full: make room on it, .*\n$/)
+  expect(readOnly.stderr).toMatch(/^quern: EROFS: .*: the disk is mounted read-only: .*\n$/)
+})
+
+test.skipIf(process.getuid?.() !== 0)('who may not read the home is told whose it is to be, without a stack', () => {
+  const home = tempDir()
+  for (const name of ['queue', 'logs']) mkdirSync(join(home, name))
+  chmodSync(home, 0o700)
+  for (const command of ['doctor', 'logs', 'queue']) {
+    const { status, stdout, stderr } = spawnSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bin/quern', command], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, encoding: 'utf8' })
+    expect([status, stdout], command).toEqual([command === 'queue' ? 2 : 1, ''])
+    expect(stderr).toMatch(/^quern: .*EACCES: .* run quern as the user to whom the home belongs.*\n$/i)
+  }
 })

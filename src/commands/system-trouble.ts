@@ -1,0 +1,15 @@
+/** What to do where the system would not: the disk or the rights are to be mended, and no stack would say more. */
+const remedies: Record<string, string> = {
+  EACCES: 'run quern as the user to whom the home belongs',
+  EPERM: 'run quern as the user to whom the home belongs',
+  ENOSPC: 'the disk is full: make room on it, or lower what quern.yaml keeps under retention and run quern prune',
+  EDQUOT: 'the quota of this user is used up: raise it, or remove files of this user',
+  EROFS: 'the disk is mounted read-only: mount it for writing, or look into the kernel\'s log (dmesg) for why it no longer is',
+}
+
+/** The remedy where rights or the disk are at fault, also where that is the cause of the error; undefined for any other. */
+export function remedyOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code } = error as NodeJS.ErrnoException
+  return (code === undefined ? undefined : remedies[code]) ?? remedyOf(error.cause)
+}
