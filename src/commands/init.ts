@@ -35,7 +35,7 @@ function makeHome(home: string): void {
     if (!existsSync(join(home, 'quern.yaml'))) copyFileSync(join(installation(), 'examples/quern.yaml'), join(home, 'quern.yaml'))
     writeFileSync(join(home, 'environment.sh'), settingsWith(randomBytes(32).toString('hex')), { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    if (isCode(error, 'EACCES') || isCode(error, 'EROFS') || isCode(error, 'ENOTDIR') || isCode(error, 'EEXIST')) {
+    if (['EACCES', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG'].some((code) => isCode(error, code))) {
       throw new UserError(`cannot make a home in ${home}: ${(error as Error).message}. Choose a directory that you may write to${isCode(error, 'EACCES') ? `, or have root make it: install -d -o ${userName()} -m 700 ${quoted(home)}` : ''}`, { cause: error })
     }
     throw error

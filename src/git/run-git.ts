@@ -82,7 +82,7 @@ export async function runGit(args: string[], options: GitOptions): Promise<strin
   finish(result.failed)
   options.signal?.throwIfAborted()
   if (result.exitCode === 0 && !result.failed) return result.stdout
-  throw new GitError(options.doing, { words: gitWords(result.stderr, options.token), code: result.exitCode, ...how(result, limit, options) })
+  throw new GitError(options.doing, { words: gitWords(result.stderr ?? '', options.token), code: result.exitCode, ...how(result, limit, options) })
 }
 
 /** Asks git a question whose "no" is an exit code: what it printed, or undefined for no. @throws {GitError} where it could not answer */
@@ -122,14 +122,14 @@ function gitEnvironmentOf({ env, protocols = [] }: GitOptions): Record<string, s
   }
 }
 
-function how(result: { exitCode?: number | undefined; isMaxBuffer: boolean; stderr: string; signal?: string | undefined; code?: string | undefined }, limit: AbortSignal, options: GitOptions): { how?: string } {
+function how(result: { exitCode?: number | undefined; isMaxBuffer: boolean; stderr?: string; signal?: string | undefined; code?: string | undefined }, limit: AbortSignal, options: GitOptions): { how?: string } {
   if (limit.aborted) return { how: `git took longer than ${(options.timeout ?? defaultTimeout) / 1000} seconds and was ended` }
   if (result.isMaxBuffer) return { how: `git printed more than ${mostOutput} characters and was ended` }
   // The same code tells of a directory that is missing and of a program.
   if (result.code === 'ENOENT' && !existsSync(options.cwd)) return { how: `there is no directory ${options.cwd}` }
   if (result.code === 'ENOENT') return { how: 'git is not on PATH; install git' }
-  if (options.memory !== undefined && /out of memory/i.test(result.stderr)) return { how: `git needed more than the ${options.memory / 1024 ** 2} MiB of memory that it may take` }
-  if (result.exitCode === undefined) return { how: `git was ended by ${result.signal ?? result.code}` }
+  if (options.memory !== undefined && /out of memory/i.test(result.stderr ?? '')) return { how: `git needed more than the ${options.memory / 1024 ** 2} MiB of memory that it may take` }
+  if (result.exitCode === undefined) return { how: result.signal === undefined ? `git could not be started there (${result.code})` : `git was ended by ${result.signal}` }
   return {}
 }
 

@@ -8,6 +8,9 @@ import { look, type Places } from './places.ts'
 import type { Listed } from './queue.ts'
 import { listNames } from './waiting.ts'
 
+/** Bytes of a name; the file system refuses to look for a longer one. */
+const longestName = 255
+
 /** What is claimed, what waits, what waits in low/ and what is bad, each oldest first. A released entry waits with the build whose number it keeps. */
 export function listEntries(places: Places): Listed[] {
   const inClaimed = readdirSync(places.claimed)
@@ -25,7 +28,7 @@ export function listEntries(places: Places): Listed[] {
 
 /** An entry that is not decided. Looks in the order in which entries move, and twice, since a release moves one backwards. */
 export function findEntry(places: Places, entry: string): Listed | undefined {
-  if (entry !== basename(entry) || entry.startsWith('.')) return undefined
+  if (entry !== basename(entry) || entry.startsWith('.') || Buffer.byteLength(entry) > longestName) return undefined
   for (const state of ['waiting', 'low', 'claimed', 'bad', 'waiting', 'low', 'claimed'] as const) {
     const found = entryIn(places, state, { entry, noted: true })
     if (found !== undefined) return found

@@ -50,13 +50,14 @@ test.each([[['nosuch']], [['init', '--nosuch']], [['init', 'a', 'b']]])('%j is a
 
 const steering = '\u001b[31m\u001b]0;title\u0007\u202e'
 
-test.each([[[steering]], [['start', steering]], [['push', steering]], [['secrets', steering]], [['x'.repeat(100_000)]], [['start', 'x'.repeat(100_000)]], [['show', 'x'.repeat(100_000)]]])('words of a mistake neither steer the terminal nor fill it (%#)', async (words) => {
+test.each([[[steering]], [['start', steering]], [['push', steering]], [['secrets', steering]], [['x'.repeat(100_000)]], [['start', 'x'.repeat(100_000)]], [['show', 'x'.repeat(100_000)]], [['cancel', 'x'.repeat(300)]], [['init', 'x'.repeat(300)]], [['plan', 'x'.repeat(300)]], [['push', 'x'.repeat(300)]]])('words of a mistake neither steer the terminal nor fill it (%#)', async (words) => {
   const home = tempDir()
   mkdirSync(join(home, 'queue'))
   writeFileSync(join(home, 'environment.sh'), 'export SECRET="not-a-real-secret"\n')
   const { code, stdout, stderr } = await runQuern(home, words, { cwd: home })
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr.length).toBeLessThan(5000)
+  expect(stderr).not.toContain('Cannot read')
   // eslint-disable-next-line no-control-regex
   expect(stderr).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/)
 })
