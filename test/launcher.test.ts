@@ -55,6 +55,12 @@ test('other commands, and the help of build, always start node', () => {
   expect(place.startsNode(['build', '--help'])).toBe(true)
 })
 
+test('build with words that it does not take always starts node, which says so', () => {
+  const place = aPlace()
+  for (const words of ['--thread 2', '--threads', '--threads two', '--threads 0', '--threads 2000', '--threads 2 now', '2', 'now']) expect(place.startsNode(['build', ...words.split(' ')]), words).toBe(true)
+  for (const words of ['--threads 2', '--threads=16', '--threads 999']) expect(place.startsNode(['build', ...words.split(' ')]), words).toBe(false)
+})
+
 test('it finds its checkout through links, relative ones too, and from PATH', () => {
   const place = aPlace()
   const directory = tempDir()
