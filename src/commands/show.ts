@@ -9,7 +9,8 @@ import { buildName, type Blame, type BuildId, type BuildResult, type RunResult }
 import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Request } from '../model/request.ts'
-import type { Status } from '../model/verdict.ts'
+import { isTerminal, type Status } from '../model/verdict.ts'
+import { wholeJson } from '../model/whole-json.ts'
 import { listRuns, type ListedRun } from '../record/list-runs.ts'
 import { lastLines, printConsole } from './console-output.ts'
 import { findBuild, requestOf } from './find-build.ts'
@@ -67,11 +68,12 @@ async function show(words: string, { log, run, report, json }: Options): Promise
 }
 
 /** The same data in the same words, for a terminal or a page that shows Markdown. */
-async function printReport({ result, build, directory }: Shown, form: 'text' | 'markdown'): Promise<void> {
+async function printReport({ result, build, directory, status }: Shown, form: 'text' | 'markdown'): Promise<void> {
+  if (result === undefined && isTerminal(status)) throw new UserError(`${buildName(build)} has no report: ${join(directory, 'result.json')} is missing or torn`)
   if (result === undefined) throw new UserError(`${buildName(build)} has not ended: it has no report yet`)
   const [{ reportSource }, { textReport }, { markdownReport }] = await Promise.all([import('../report/report-source.ts'), import('../report/text.ts'), import('../report/markdown.ts')])
-  const plan = readIfThere(join(directory, 'plan.json'))
-  const source = await reportSource({ result, directory, plan: plan === undefined ? undefined : (JSON.parse(plan) as Plan) })
+  const plan = (wholeJson(readIfThere(join(directory, 'plan.json'))) ?? undefined) as Plan | undefined
+  const source = await reportSource({ result, directory, plan })
   printLine((form === 'text' ? textReport(source) : markdownReport(source)).trimEnd())
 }
 

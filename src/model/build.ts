@@ -1,4 +1,4 @@
-import { worst, type Verdict } from './verdict.ts'
+import { isVerdict, worst, type Verdict } from './verdict.ts'
 
 /** Names a build: its record's directory under builds/, and its number there. */
 export interface BuildId {
@@ -84,6 +84,12 @@ export function isGreen({ verdict, blame }: RunResult): boolean {
 /** How a build with these runs ended: as the gravest of those whose verdict holds. */
 export function verdictOf(runs: RunResult[]): Verdict {
   return worst(runs.filter((run) => run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))
+}
+
+/** Whether this JSON is how a build ended, and not what a torn or foreign file holds. */
+export function isResult(json: unknown): json is BuildResult {
+  const { pipeline, number, verdict, ended, runs } = (json ?? {}) as Record<string, unknown>
+  return typeof pipeline === 'string' && typeof number === 'number' && isVerdict(String(verdict)) && typeof ended === 'string' && Array.isArray(runs)
 }
 
 /** `<pipeline>/<number>`, as people and URLs name a build. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
-import type { BuildId } from '../model/build.ts'
+import { isResult, type BuildId } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 import { parseRequest, RequestError, type Request } from '../model/request.ts'
@@ -32,8 +32,8 @@ export async function readRecord(home: string, build: BuildId): Promise<ShownRec
   const request = requestOf(await readJson(join(directory, 'request.json'), most.request))
   if (request === undefined) return undefined
   const plan = (await readJson(join(directory, 'plan.json'), most.plan)) as Plan | undefined
-  const result = (await readJson(join(directory, 'result.json'), most.result)) as ResultSoFar | undefined
-  if (result !== undefined) return { build, directory, request, plan, result, directories: result.runs.map(({ name }) => directoryName(name)) }
+  const result = await readJson(join(directory, 'result.json'), most.result)
+  if (isResult(result)) return { build, directory, request, plan, result, directories: result.runs.map(({ name }) => directoryName(name)) }
   return { build, directory, request, plan, ...(await readSoFar(directory, { build, request, plan })) }
 }
 

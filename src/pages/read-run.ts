@@ -46,6 +46,6 @@ export async function readRun(home: string, build: BuildId, directory: string): 
 }
 
 async function readArtifacts(path: string): Promise<Artifact[] | undefined> {
-  const listed = (await readJson(path, longestList)) as Artifact[] | undefined
-  return listed ?? (existsSync(path) ? undefined : [])
+  const listed = await readJson(path, longestList)
+  return Array.isArray(listed) ? (listed as Artifact[]) : existsSync(path) ? undefined : []
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { orMissing, readIfThere } from '../disk/read.ts'
 import { writeAtomically } from '../disk/write.ts'
 import type { BuildResult } from '../model/build.ts'
+import { readResult } from './read-result.ts'
 
 /** Adds a finished build to builds/index.jsonl. The index is a convenience: it can be made again from the records. */
 export function addToIndex(home: string, result: BuildResult): void {
@@ -25,9 +26,8 @@ export function pipelines(home: string): string[] {
 
 function resultsOf(directory: string): BuildResult[] {
   return readdirSync(directory)
-    .map((number) => readIfThere(join(directory, number, 'result.json')))
-    .filter((text) => text !== undefined)
-    .map((text) => JSON.parse(text) as BuildResult)
+    .map((number) => readResult(readIfThere(join(directory, number, 'result.json'))))
+    .filter((result) => result !== undefined)
 }
 
 function indexPath(home: string): string {

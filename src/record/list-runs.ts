@@ -4,6 +4,7 @@ import { orMissing, readIfThere } from '../disk/read.ts'
 import type { RunResult } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
+import { wholeJson } from '../model/whole-json.ts'
 
 /** A run as its directory in a record shows it, whether it has ended or not; one that never began has no directory. */
 export interface ListedRun {
@@ -29,7 +30,6 @@ export function listRuns(buildDirectory: string, results: readonly RunResult[] =
 function readRun(directory: string, fallback: string): (ListedRun & { made: number }) | undefined {
   const status = readIfThere(join(directory, 'status'))?.trim() as Status | undefined
   if (status === undefined) return undefined
-  const params = readIfThere(join(directory, 'params'))
-  const { name = fallback } = (params === undefined ? {} : JSON.parse(params)) as { name?: string }
-  return { name, status, console: join(directory, 'console.log'), made: statSync(directory).birthtimeMs }
+  const params = wholeJson(readIfThere(join(directory, 'params'))) as { name?: unknown } | null | undefined
+  return { name: typeof params?.name === 'string' ? params.name : fallback, status, console: join(directory, 'console.log'), made: statSync(directory).birthtimeMs }
 }

@@ -4,6 +4,7 @@ import { makeDirectory } from '../disk/write.ts'
 import { isCode, orMissing, readIfThere } from '../disk/read.ts'
 import type { BuildId, BuildResult } from '../model/build.ts'
 import type { Status } from '../model/verdict.ts'
+import { readResult } from './read-result.ts'
 
 /** The builds of a home, as directories: builds/<pipeline>/<number>/. */
 export interface Records {
@@ -12,7 +13,7 @@ export interface Records {
   directory(build: BuildId): string
   /** The word in the status file; undefined for a build that is not there or never started. */
   status(build: BuildId): Status | undefined
-  /** How the build ended; undefined while it has not. */
+  /** How the build ended; undefined while it has not, or where its file is torn. */
   result(build: BuildId): BuildResult | undefined
 }
 
@@ -29,7 +30,7 @@ export function openRecords(home: string): Records {
     },
     directory,
     status: (build) => readIfThere(join(directory(build), 'status'))?.trim() as Status | undefined,
-    result: (build) => parseResult(readIfThere(join(directory(build), 'result.json'))),
+    result: (build) => readResult(readIfThere(join(directory(build), 'result.json'))),
   }
 }
 
@@ -48,8 +49,4 @@ function makeNumbered(parent: string, newest: number): number {
       if (!isCode(error, 'EEXIST')) throw error
     }
   }
-}
-
-function parseResult(text: string | undefined): BuildResult | undefined {
-  return text === undefined ? undefined : (JSON.parse(text) as BuildResult)
 }

@@ -1,10 +1,11 @@
 import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
-import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
+import { buildName, type BuildId } from '../model/build.ts'
 import { isTerminal, type Status } from '../model/verdict.ts'
 import { pipelines } from './build-index.ts'
 import { bytesIn } from './bytes-in.ts'
+import { readResult } from './read-result.ts'
 import { retired, type Aged, type RetentionRules } from './retention.ts'
 
 /** A record that retention removes. */
@@ -41,11 +42,8 @@ function endedBuilds(directory: string): Aged[] {
 
 /** When the build ended; where the result cannot be read, when its record was last changed. */
 function endOf(record: string): number {
-  try {
-    return Date.parse((JSON.parse(readIfThere(join(record, 'result.json')) ?? '') as BuildResult).ended)
-  } catch {
-    return lstatSync(record).mtimeMs
-  }
+  const result = readResult(readIfThere(join(record, 'result.json')))
+  return result === undefined ? lstatSync(record).mtimeMs : Date.parse(result.ended)
 }
 
 function remove(directory: string, name: string): void {

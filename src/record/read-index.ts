@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { buildName, type BuildResult } from '../model/build.ts'
+import { readResult } from './read-result.ts'
 
 /** Bytes read at a time. */
 const piece = 64 * 1024
@@ -13,21 +14,11 @@ const piece = 64 * 1024
 export function* resultsNewestFirst(home: string): Generator<BuildResult> {
   const seen = new Set<string>()
   for (const line of linesFromEnd(join(home, 'builds', 'index.jsonl'))) {
-    const result = parse(line)
+    const result = readResult(line === '' ? undefined : line)
     // A builder that died just after deciding leaves a line that its successor writes again.
     if (result === undefined || seen.has(buildName(result))) continue
     seen.add(buildName(result))
     yield result
-  }
-}
-
-function parse(line: string): BuildResult | undefined {
-  if (line === '') return undefined
-  try {
-    return JSON.parse(line) as BuildResult
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 import { writeAtomically } from '../disk/write.ts'
+import { wholeJson } from '../model/whole-json.ts'
 import type { Digest } from './digest.ts'
 import { logDigest } from './log-digest.ts'
 import { testResultsDigest } from './test-results.ts'
@@ -26,13 +27,8 @@ export async function keepFirstError(runDirectory: string, shown: (text: string)
 
 /** What was kept; undefined where nothing was, or a power cut tore it. */
 export function keptFirstError(runDirectory: string): Digest | undefined {
-  try {
-    const text = readIfThere(pathOf(runDirectory))
-    return text === undefined ? undefined : (JSON.parse(text) as Digest)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  const digest = wholeJson(readIfThere(pathOf(runDirectory))) as Digest | null | undefined
+  return Array.isArray(digest?.lines) ? digest! : undefined
 }
 
 function pathOf(runDirectory: string): string {

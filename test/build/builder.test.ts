@@ -32,6 +32,22 @@ describe('a builder', () => {
     expect(existsSync(join(home, 'queue/.hidden.json'))).toBe(true)
   })
 
+  test.each(['', '{', 'null', '{}'])('goes on past a record whose files hold %j', async (text) => {
+    const { home, drop, build, status, list } = aHome()
+    const entry = drop()
+    drop()
+    await build()
+    for (const name of [entry, `${entry}.build`]) renameSync(join(home, 'ledger/done', name), join(home, 'queue/claimed', name))
+    writeFileSync(join(home, 'builds/app/1/result.json'), text)
+    mkdirSync(join(home, 'ledger/held'), { recursive: true })
+    writeFileSync(join(home, 'ledger/held/1700000000-app~2'), 'app/2\n')
+    writeFileSync(join(home, 'builds/app/2/blame.json'), text)
+    drop()
+    expect(await build()).toMatchObject({ code: 0, stderr: '' })
+    expect(['app/1', 'app/3'].map(status)).toEqual(['PASSED', 'PASSED'])
+    expect(list('queue/claimed')).toEqual([])
+  })
+
   test('leaves with 0 at once where another one is at work', async () => {
     const { home, drop, build, startBuilder, status } = aHome({ chunks: { build_packages: 'touch started; while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { printTable } from '../../src/commands/terminal.ts'
 import { takeLock } from '../../src/disk/lock.ts'
+import type { BuildResult } from '../../src/model/build.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -240,4 +241,21 @@ test('show tells the report of an ended build as text and as Markdown, and that 
   await accept(aRequest({ repository: 'app', delivery: 'second' }))
   await begin()
   expect(await runQuern(home, ['show', 'app/2', '--report', 'text'])).toMatchObject({ code: 2, stderr: expect.stringContaining('app/2 has not ended') })
+})
+
+test.each(['', '{', 'null', '[]', '{}', '7', '\u0000\ufffd'])('a file of a record that holds %j hides neither the rest of the record nor other builds', async (text) => {
+  const { home, accept, decide } = homeWithBuilds()
+  for (const _ of [1, 2]) {
+    await accept(aRequest())
+    await decide('failed', { output: 'a word\n' })
+  }
+  const record = join(home, 'builds/app/1')
+  for (const name of ['result.json', 'plan.json', 'runs/build/params', 'runs/build/error.json']) writeFileSync(join(record, name), text)
+  appendFileSync(join(home, 'builds/index.jsonl'), `${text}\n`)
+  expect(await runQuern(home, ['show', 'app/1'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/FAILED[^]*a word/), stderr: '' })
+  expect(await runQuern(home, ['show', 'app/1', '--report', 'text'])).toMatchObject({ code: 2, stderr: `quern: app/1 has no report: ${record}/result.json is missing or torn\n` })
+  expect(await runQuern(home, ['show', 'app/2', '--report', 'text'])).toMatchObject({ code: 0 })
+  const numbers = ({ stdout }: { stdout: string }) => (JSON.parse(stdout) as { finished: BuildResult[] }).finished.map(({ number }) => number)
+  expect(numbers(await runQuern(home, ['builds', '--json']))).toEqual([2, 1])
+  expect(numbers(await runQuern(home, ['builds', '--reindex', '--json']))).toEqual([2])
 })

@@ -125,6 +125,16 @@ describe('the page of a build', () => {
     expect(site.errors).toEqual([])
   })
 
+  test.each(['', 'null', '[]', '{}', '7', '"x"'])('is there where files of its record hold %j', async (text) => {
+    const site = await aSite()
+    await site.decide({ left: { build: { log: error } } })
+    for (const name of ['plan.json', 'result.json', 'runs/build/error.json', 'runs/build/artifacts.json']) {
+      writeFileSync(join(site.home, 'builds/acme~app/7', name), text)
+      for (const path of ['', '/build']) expect((await site.get(`/builds/acme~app/7${path}`)).status, name).toBe(200)
+    }
+    expect(site.errors).toEqual([])
+  })
+
   test('with more runs than fit lists a thousand and says how many more there are', async () => {
     const site = await aSite()
     const runs = Array.from({ length: 2000 }, (_, index) => failedRun(`run ${index}`, { verdict: 'passed' }))

@@ -12,7 +12,7 @@ function homeWithIndex(text: string): string {
 }
 
 function line(number: number, more = ''): string {
-  return `${JSON.stringify({ pipeline: 'p', number, reason: more })}\n`
+  return `${JSON.stringify({ pipeline: 'p', number, verdict: 'passed', ended: '', runs: [], reason: more })}\n`
 }
 
 test('the newest comes first, over all pieces and with characters that pieces cut', () => {

@@ -5,6 +5,7 @@ import { makeDirectory, syncDirectory, writeAtomically } from '../../disk/write.
 import { buildName, parseBuildName, type BuildId } from '../../model/build.ts'
 import type { Plan } from '../../model/plan.ts'
 import type { Request } from '../../model/request.ts'
+import { wholeJson } from '../../model/whole-json.ts'
 
 /*
  * A failed build whose reports wait until it is known whose the failure is:
@@ -66,11 +67,11 @@ export function endHold(home: string, build: BuildId): void {
   if (marks.length > 0) syncDirectory(join(home, 'ledger/held'))
 }
 
-/** The hold of a build, or undefined where its reports do not wait. */
+/** The hold of a build, or undefined where its reports do not wait, or its file is torn. */
 export function holdOf(home: string, build: BuildId): Hold | undefined {
   if (marksOf(home, build).length === 0) return undefined
-  const text = readIfThere(join(home, 'builds', buildName(build), 'blame.json'))
-  return text === undefined ? undefined : (JSON.parse(text) as Hold)
+  const hold = wholeJson(readIfThere(join(home, 'builds', buildName(build), 'blame.json'))) as Hold | null | undefined
+  return Array.isArray(hold?.runs) ? hold! : undefined
 }
 
 /** The builds whose reports wait, those that are due first. */

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { readIfThere } from '../../disk/read.ts'
 import type { RunResult } from '../../model/build.ts'
 import type { Plan, PlannedRun, PlannedSeries } from '../../model/plan.ts'
+import { wholeJson } from '../../model/whole-json.ts'
 import { jobContext } from '../../publish/patchwork-check.ts'
 import { judgeRun, patchAt, type Judgement } from './judge-run.ts'
 import type { Finished } from '../workshop.ts'
@@ -43,8 +44,7 @@ export function contextsOf(plan: Plan): Pick<Judgement, 'patch' | 'context' | 'r
 
 /** A builder may have died after the checks were announced, and its successor before it had planned. */
 function earlierPlan(directory: string): Plan | undefined {
-  const text = readIfThere(join(directory, 'plan.json'))
-  return text === undefined ? undefined : (JSON.parse(text) as Plan)
+  return wholeJson(readIfThere(join(directory, 'plan.json'))) as Plan | undefined
 }
 
 /** Services and what the plan leaves out are nobody's concern. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { orMissing, readIfThere } from '../../disk/read.ts'
 import { makeDirectory, writeAtomically } from '../../disk/write.ts'
 import { parseBuildName, type RunResult } from '../../model/build.ts'
+import { wholeJson } from '../../model/whole-json.ts'
 import type { Records } from '../../record/open-records.ts'
 
 /** How a run of a tree ended, in `cache/verdicts/<key>.json`. What it left is in the record of its build. */
@@ -30,7 +31,8 @@ export function openVerdicts(home: string, records: Records): Verdicts {
   const own = new Map<string, string>()
   return {
     find(key, asked) {
-      const stored = parse(readIfThere(pathOf(key)))
+      // None of these files is synced: one that a power cut tore is no verdict.
+      const stored = (wholeJson(readIfThere(pathOf(key))) ?? undefined) as StoredVerdict | undefined
       if (stored === undefined || (asked === 'request' && stored.verdict !== 'passed')) return undefined
       const build = parseBuildName(stored.build)
       // Its outputs went with its record.
@@ -56,15 +58,4 @@ export function pruneVerdicts(home: string, { before, dryRun }: { before: number
 
 function directoryOf(home: string): string {
   return join(home, 'cache', 'verdicts')
-}
-
-/** A file that a power cut tore is no verdict: none of them is synced. */
-function parse(text: string | undefined): StoredVerdict | undefined {
-  if (text === undefined) return undefined
-  try {
-    return JSON.parse(text) as StoredVerdict
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }
