@@ -5,6 +5,7 @@ import type { Logger } from '../log/open-log.ts'
 import type { BuildId } from '../model/build.ts'
 import { buildPage } from './build-page.ts'
 import { findLog, openLogSender } from './console-log.ts'
+import { doorPage } from './door-page.ts'
 import { findBuild } from './find-build.ts'
 import { guard, type Env } from './guard.ts'
 import { problemPage, type Site } from './layout.ts'
@@ -47,6 +48,8 @@ function pagesOf(home: string, site: Site): Hono<Env> {
   const inTurn = openQueue(mostWaiting)
   const sendLog = openLogSender()
   return new Hono<Env>({ strict: false })
+    .get('/', (c) => c.html(doorPage(site)))
+    .get('/builds', (c) => c.html(doorPage(site)))
     .get('/builds/:pipeline/:number', etag(), async (c) => c.html(buildPage(site, await read(c, (build) => readBuild(home, build)))))
     .get('/builds/:pipeline/:number/:run', etag(), async (c) => c.html(runPage(site, await read(c, (build) => readRun(home, build, c.req.param('run'))))))
     .get('/builds/:pipeline/:number/:run/console.log', async (c) => sendLog(c, await read(c, (build) => findLog(home, build, c.req.param('run')))))

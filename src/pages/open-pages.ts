@@ -9,14 +9,27 @@ export type Pages = (request: Request, bindings: HttpBindings) => Promise<Respon
  * or cut it off. What draws them is loaded with the first one: a receiver that is asked for none pays nothing.
  */
 export function openPages(settings: PagesSettings): Pages {
-  const places = [...new Set(['', basePath(settings.publicUrl)])].map((base) => `${base}/builds/`)
+  const bases = [...new Set(['', basePath(settings.publicUrl)])]
   let app: Promise<{ fetch: (request: Request, bindings: HttpBindings) => Response | Promise<Response> }> | undefined
   return (request, bindings) => {
     const { pathname } = new URL(request.url)
-    if (!places.some((place) => pathname.startsWith(place))) return undefined
+    if (!bases.some((base) => isPage(base, pathname) || (isDoor(base, pathname) && isFromBrowser(request)))) return undefined
     app ??= import('./app.ts').then(({ pagesApp }) => pagesApp(settings, basePath(settings.publicUrl)))
     return app.then(({ fetch }) => fetch(request, bindings))
   }
+}
+
+function isPage(base: string, pathname: string): boolean {
+  return pathname === `${base}/builds` || pathname.startsWith(`${base}/builds/`)
+}
+
+function isDoor(base: string, pathname: string): boolean {
+  return pathname === base || pathname === `${base}/`
+}
+
+/** Programs are told there as everywhere else, in JSON, that nothing is there. */
+function isFromBrowser({ headers }: Request): boolean {
+  return headers.get('accept')?.includes('text/html') === true
 }
 
 /** The path in front of every page, without a slash at the end. */

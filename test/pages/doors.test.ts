@@ -64,6 +64,21 @@ describe('below a path', () => {
     expect((await site.get('/team/builds/acme~app/7')).status).toBe(404)
   })
 
+  test('the address itself tells a browser where builds are, and names none; a program is told as ever that nothing is there', async () => {
+    const site = await aSite({ publicUrl: 'https://example.org/team/ci' })
+    await site.decide({ left })
+    const browser = { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } }
+    for (const path of ['/', '/team/ci', '/team/ci/', '/builds', '/builds/', '/team/ci/builds']) {
+      const response = await site.get(path, browser)
+      const page = await response.text()
+      expect([response.status, response.headers.get('content-security-policy')], path).toEqual([200, expect.stringContaining("default-src 'none'")])
+      expect(page).toContain('/team/ci/builds/&lt;pipeline&gt;/&lt;number&gt;')
+      expect(page).not.toContain('acme')
+    }
+    expect((await site.get('/team', browser)).status).toBe(404)
+    expect(await (await site.get('/')).json()).toMatchObject({ result: 'refused', reason: 'there is nothing here' })
+  })
+
   test('a slash at the end leads to the same page', async () => {
     const site = await aSite()
     await site.decide({ left })
