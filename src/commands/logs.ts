@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { homeDirectory } from '../config/home.ts'
 import { orMissing } from '../disk/read.ts'
 import { followFile } from './follow-file.ts'
@@ -10,7 +10,7 @@ interface Options {
   follow?: boolean
   builder?: boolean
   receiver?: boolean
-  lines: string
+  lines: number
 }
 
 /** Rotated files are named `<path>.1` (newest) to `<path>.5`. */
@@ -24,7 +24,7 @@ export function define(command: Command): void {
     .option('-f, --follow', 'go on with what is written from now on, until Ctrl-C')
     .option('--builder', 'only logs/build.log')
     .option('--receiver', 'only logs/webhook.log')
-    .option('-n, --lines <number>', 'how many lines to begin with', '100')
+    .option('-n, --lines <number>', 'how many lines to begin with', wholeNumber, 100)
     .addHelpText('after', '\nExamples:\n  quern logs -f                what receiver and builder do, as they do it\n  quern logs --receiver -n 20  the last twenty requests\n\nThe files hold one JSON object a line; jq reads them too.')
     .action(logs)
 }
@@ -35,10 +35,9 @@ async function logs({ follow, builder, receiver, lines }: Options): Promise<void
   const print = await openLinePrinter()
   // Opened first, so that no line falls between what is shown and what is followed.
   const followed = follow ? paths.map(followFile) : []
-  const count = Number(lines) || 0
-  const last = byTime(paths.map((path) => lastLines(path, count))).slice(-count)
+  const last = byTime(paths.map((path) => lastLines(path, lines))).slice(-lines)
   for (const line of last) print(line)
-  if (last.length === 0 && count > 0) process.stderr.write(`Nothing has been logged yet in ${paths.join(' and ')}.\n`)
+  if (last.length === 0 && lines > 0) process.stderr.write(`Nothing has been logged yet in ${paths.join(' and ')}.\n`)
   while (follow) {
     await new Promise((resolve) => setTimeout(resolve, interval))
     for (const line of byTime(followed.map((file) => file.newLines()))) print(line)
@@ -67,4 +66,9 @@ function byTime(logs: string[][]): string[] {
     })
     .toSorted((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
     .map(({ line }) => line)
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
 }

@@ -75,3 +75,7 @@ test('where nothing has been logged yet, that is said', async () => {
   expect(await runQuern(home, ['logs', '--builder'])).toEqual({ code: 0, stdout: '', stderr: `Nothing has been logged yet in ${builder}.\n` })
   expect(await runQuern(home, ['logs', '-n', '0'])).toEqual({ code: 0, stdout: '', stderr: '' })
 })
+
+test.each(['-5', 'abc', '1.5', ''])('%j is no number of lines, and is told so', async (lines) => {
+  expect(await runQuern(tempDir(), ['logs', '-n', lines])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('expected a whole number') })
+})
