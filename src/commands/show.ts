@@ -134,8 +134,8 @@ function tell(shown: Shown): void {
   else printLine(`\n${readIfThere(join(directory, 'summary.log'))?.trimEnd() ?? ''}`)
 }
 
-function noteOn({ reason, reused, blame }: Partial<RunResult> = {}): string {
-  return [reason, reused && `verdict taken from ${reused}`, blameWords(blame, reason)].filter((words) => words !== undefined).join('; ')
+function noteOn({ reason, withheld = [], reused, blame }: Partial<RunResult> = {}): string {
+  return [reason, ...withheld, reused && `verdict taken from ${reused}`, blameWords(blame, reason)].filter((words) => words !== undefined).join('; ')
 }
 
 /** A failure by our fault is `infra` for the very reason that stands beside it: that is not told twice. */
@@ -155,6 +155,8 @@ function facts({ home, build, directory, status, request, result, page, runs }: 
     ['because', result?.reason],
     ['blame', result && (blameWords(result.blame, result.reason) ?? heldWords(home, build))],
     ['exit code', result?.runs.find(({ verdict }) => verdict === result.verdict)?.code?.toString()],
+    // Of several runs it stands beside the one that wanted it.
+    ['withheld', runs.length === 1 ? result?.runs.find(({ name }) => name === runs[0]!.name)?.withheld?.join(' ') : undefined],
     ['repository', request.full_name ?? request.repository],
     ['ref', request.ref],
     ['commit', request.commit_id],

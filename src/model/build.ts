@@ -43,6 +43,8 @@ export interface RunResult {
   reason?: string
   /** What the job wrote to `$QUERN_SHARED/<job>.txt`, its first characters. */
   note?: string
+  /** Secrets that it asked for and did not get, a sentence each. */
+  withheld?: string[]
   /** ISO 8601, UTC. */
   started?: string
   ended?: string

@@ -72,6 +72,7 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     expect(log).toContain('\ncoded ***\n')
     expect(log).not.toContain('SIBLING=')
     expect(server.read('builds/deploy/1/summary.log')).toContain('ABSENT is withheld: this server has no secret of that name')
+    expect((await server.quern('show', 'deploy/1')).stdout).toMatch(/^withheld +The secret ABSENT is withheld: this server has no secret of that name\.$/m)
     expect(smtp.taken).toMatchObject([{ to: ['team@example.org'], text: expect.stringContaining('plain ***') }])
     expect(server.list('builds/deploy/1/runs/deploy/artifacts')).toEqual(['***', 'file-***'])
     for (const form of [value, encoded]) {

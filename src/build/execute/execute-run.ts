@@ -46,13 +46,13 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     const kept = record.openRun(run)
     const started = new Date().toISOString()
     if (told) record.say(`Run ${run.name} starts.`)
-    const { verdict, code, signal, reason, notes = [], note, hidden = [] } = await carryOut(attempt, run, { ...surroundings, kept })
+    const { verdict, code, signal, reason, notes = [], note, withheld = [], hidden = [] } = await carryOut(attempt, run, { ...surroundings, kept })
     await keepFirstError(attempt, run, { verdict, directory: kept.directory, hidden })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
     kept.setStatus(statusOf(surroundings.service === undefined ? verdict : verdictOfService(verdict, surroundings.service.over.aborted)))
     attempt.allowance.keep(kept.directory)
-    return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), started, ended: new Date().toISOString() }
+    return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), ...(withheld.length > 0 && { withheld }), started, ended: new Date().toISOString() }
   } catch (error) {
     return { name: run.name, ...errored(attempt, run, error) }
   } finally {
@@ -60,7 +60,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   }
 }
 
-async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string; hidden?: string[] }> {
+async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string; hidden?: string[]; withheld?: string[] }> {
   const { workshop, stop } = attempt
   const { trees, settled, shared, service, kept } = surroundings
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
@@ -76,9 +76,9 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
       return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
     const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
-    const { hidden } = disclosed
+    const { hidden, withheld } = disclosed
     const note = shared.noteOf(run)
-    return note === undefined ? { ...final, hidden } : { ...final, hidden, note: await maskedNote(note, hidden) }
+    return note === undefined ? { ...final, hidden, withheld } : { ...final, hidden, withheld, note: await maskedNote(note, hidden) }
   } catch (error) {
     return errored(attempt, run, error)
   } finally {
