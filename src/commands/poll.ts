@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { cloneToken } from '../git/clone-token.ts'
 import { openMirrors } from '../git/mirrors.ts'
 import { gitWorld } from '../git/run-git.ts'
@@ -13,13 +13,14 @@ import type { PatchworkSource } from '../patchwork/settings.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
 import { openHome, type Home } from './open-home.ts'
 import { openSources, type OpenSource } from './open-patchwork.ts'
-import { printLine } from './terminal.ts'
+import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 interface PollCommand {
   watch?: boolean
   every: number
   since?: string
+  json?: boolean
 }
 
 export function define(command: Command): void {
@@ -27,6 +28,7 @@ export function define(command: Command): void {
     .option('--watch', 'stay, and poll again and again')
     .option('--every <seconds>', 'with --watch: seconds between two polls', seconds, 60)
     .option('--since <date>', "go back to this date of the server's own clock, like 2026-01-31 or 2026-01-31T12:00:00", serverDate)
+    .addOption(new Option('--json', 'as JSON: a list of projects, each with its counts, or with "skipped" or "error"').conflicts('watch'))
     .addHelpText(
       'after',
       '\nAsks the Patchwork servers of quern.yaml for completed series and queues one entry a series and pipeline.\nThe first poll starts at the newest event and queues nothing. Under cron it says nothing unless something has to be mended:\n  * * * * * /path/to/bin/quern poll',
@@ -34,17 +36,18 @@ export function define(command: Command): void {
     .action(run)
 }
 
-async function run({ watch, every, since }: PollCommand): Promise<void> {
+async function run({ watch, every, since, json = false }: PollCommand): Promise<void> {
   const config = await openConfig()
   const sources = openSources(config)
   if (sources.length === 0) throw new UserError('quern.yaml names no Patchwork project: add one under "patchwork:", see docs/patchwork.md')
   expectTokens(config)
   const home = openHome()
   const log = openLog(join(home.home, 'logs/build.log'))
-  const spoken = watch === true || process.stdout.isTTY
+  const spoken = !json && (watch === true || process.stdout.isTTY)
   const round = (from?: string) => pollAll(sources, { config, home, log, since: from, spoken })
-  if (!watch) return round(since)
-  await round(since)
+  const told = await round(since)
+  if (json) printJson(told)
+  if (!watch) return
   for (;;) {
     await sleep(every * 1000)
     await round()
@@ -67,17 +70,24 @@ interface Context {
   spoken: boolean
 }
 
+/** What a round came to for one project. */
+type Told = Pick<PatchworkSource, 'url' | 'project'> & (Polled | { error: string })
+
 /** One project after the other; one that cannot be polled does not hold up the others. */
-async function pollAll(sources: OpenSource[], context: Context): Promise<void> {
+async function pollAll(sources: OpenSource[], context: Context): Promise<Told[]> {
+  const told: Told[] = []
   for (const { source, client } of sources) {
     const name = `${source.project} at ${source.url}`
     try {
       const polled = await poll({ source, client, ...context.home, tip: () => tipOf(source, context), since: context.since })
       tell(name, polled, context)
+      told.push({ url: source.url, project: source.project, ...polled })
     } catch (error) {
       complain(name, error, context)
+      told.push({ url: source.url, project: source.project, error: readableLine((error as Error).message) })
     }
   }
+  return told
 }
 
 function tell(name: string, { skipped, ...counts }: Polled, { log, spoken }: Context): void {

@@ -42,6 +42,18 @@ test('quern why tells what became of a series, by its number and by its delivery
   for (const name of [`${host}/${id}`, `${host}/${id}/1/chunks`]) expect(await runQuern(home, ['why', name])).toMatchObject({ code: 0, stdout: expect.stringContaining('queued') })
 })
 
+test('--json tells the counts of each project, or what stopped its poll, and nothing else', async () => {
+  const { poll, fake } = await homeWithPatchwork()
+  await poll()
+  fake.addSeries({ patches: [{ name: 'area: do it', mail: 'Subject: area: do it\n\nText.\n\ndiff --git a/a b/a\n' }] })
+  const { code, stdout } = await poll('--json')
+  expect([code, JSON.parse(stdout)]).toEqual([0, [expect.objectContaining({ url: fake.url, project: 'ffmpeg', queued: 1, superseded: 0 })]])
+  await fake.close()
+  const failed = await poll('--json')
+  expect([failed.code, JSON.parse(failed.stdout)]).toEqual([1, [{ url: fake.url, project: 'ffmpeg', error: expect.any(String) }]])
+  expect(await poll('--json', '--watch')).toMatchObject({ code: 2, stdout: '' })
+})
+
 test('--since goes back', async () => {
   const { poll, list } = await homeWithPatchwork()
 

@@ -43,8 +43,9 @@ test('retry of a build that runs is a mistake', async () => {
 
 test('cancel drops a waiting entry and the ledger says who did', async () => {
   const { home, queue, ledger, accept } = homeWithBuilds()
-  const entry = await accept(delivered)
+  const [entry, other] = [await accept(delivered), await accept(aRequest())]
   expect(await runQuern(home, ['cancel', entry])).toMatchObject({ code: 0, stdout: `Dropped ${entry} from the queue.\n` })
+  expect(JSON.parse((await runQuern(home, ['cancel', other, '--json'])).stdout)).toEqual({ entry: other })
   expect(await queue.list()).toEqual([])
   expect(ledger.find(entry).at(-1)).toMatchObject({ decision: 'cancelled', reason: `dropped from the queue by ${userInfo().username}`, delivery: 'd-1' })
 })
@@ -83,7 +84,7 @@ test('cancel of a released entry leaves word for the builder that claims it next
   const { claim, record } = await begin()
   record.setStatus('QUEUED')
   await queue.release(claim)
-  expect((await runQuern(home, ['cancel', entry])).code).toBe(0)
+  expect(JSON.parse((await runQuern(home, ['cancel', entry, '--json'])).stdout)).toEqual({ build: 'app/1', status: 'QUEUED' })
   expect(existsSync(join(records.directory(claim.build), 'cancel'))).toBe(true)
   expect(await queue.list()).toMatchObject([{ entry, state: 'waiting', build: claim.build }])
 })
