@@ -27,7 +27,7 @@ import { openExecutors } from './open-executors.ts'
 import { openSettlerOf } from './open-settler.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { showProgress } from './show-progress.ts'
-import { printLine } from './terminal.ts'
+import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 /** Records of runs on this machine that are kept in the repository's git directory. */
@@ -37,6 +37,7 @@ export function define(command: Command): void {
   command
     .argument('[file]', 'the pipeline file; without it .quern/pipeline.ts or .quern/pipeline.js')
     .option('--job <name>', 'run this job only, with the services of its build and the jobs whose work tree it takes over')
+    .option('--json', 'as JSON, when all has ended: {"directory", "result"}, the result as in its result.json')
     .addHelpText(
       'after',
       '\nRuns the pipeline of the repository around the current directory on the work tree as it stands: each job in a copy of what is\ncommitted, changed or new, without what git ignores. Jobs that deploy are left out, unless --job names one. Needs no home and no\nqueue: the records are kept in .git/quern. Exit code 0 where all passed, 2 for a mistake in the command, else 1.\n\nExamples:\n  quern run\n  quern run ci/pipeline.ts --job lint',
@@ -44,7 +45,7 @@ export function define(command: Command): void {
     .action(run)
 }
 
-async function run(file: string | undefined, { job }: { job?: string }): Promise<void> {
+async function run(file: string | undefined, { job, json = false }: { job?: string; json?: boolean }): Promise<void> {
   const env = gitWorld(process.env)
   const tree = await readWorkTree(process.cwd(), env)
   const path = pipelineFile(tree, file)
@@ -52,7 +53,7 @@ async function run(file: string | undefined, { job }: { job?: string }): Promise
   const lock = takeLock(join(home, 'queue/.lock'))
   if (lock === undefined) throw new UserError(`another "quern run" is at work in ${tree.top}: wait for it, or end it`)
   try {
-    const config = await laptopConfig(home)
+    const config = await laptopConfig(home, json)
     const workshop = openWorkshop(config, config.settings.THREADS)
     await clearUp(workshop)
     const { mirror, commit } = await snapshotWorkTree(tree, join(home, 'cache/snapshot.git'), env)
@@ -61,10 +62,11 @@ async function run(file: string | undefined, { job }: { job?: string }): Promise
     // Whoever runs it wants to see it run, once, and has nobody to blame.
     workshop.blame = { compare: false, retry: false }
     const settled = settleForLaptop(workshop, openSettlerOf(config, openExecutors(config), mirror), job)
-    const result = await build(workshop, request)
+    const result = await build(workshop, request, json)
     // In the record the build is errored; to the person it is a mistake in the command.
     if (settled.mistake !== undefined) throw settled.mistake
-    await report(workshop, result, settled.plan)
+    if (json) printJson({ directory: workshop.records.directory(result), result })
+    else await report(workshop, result, settled.plan)
     process.exitCode = result.verdict === 'passed' || result.verdict === 'skipped' ? 0 : 1
   } finally {
     lock.release()
@@ -108,10 +110,11 @@ function makeRunHome({ gitDirectory }: WorkTree): string {
 }
 
 /** Where there is no sandbox, a person's own code runs as that person, and is told so. */
-async function laptopConfig(home: string): Promise<QuernConfig> {
+async function laptopConfig(home: string, silent: boolean): Promise<QuernConfig> {
   const config: QuernConfig = await loadConfig(home, configSchema)
   if (hasSandbox()) return config
-  printLine('There is no sandbox here (bubblewrap on Linux): jobs without an image run as you, on your machine as it is.')
+  const told = silent ? process.stderr : process.stdout
+  told.write('There is no sandbox here (bubblewrap on Linux): jobs without an image run as you, on your machine as it is.\n')
   return { ...config, settings: { ...config.settings, PIPELINE_EXECUTOR: 'shell' } }
 }
 
@@ -162,25 +165,25 @@ function lendKey({ home, settings }: QuernConfig, { top }: WorkTree, request: Re
 }
 
 /** Queues and claims the request, so that its record is kept like any other, and builds it while a person looks on. */
-async function build(workshop: Workshop, request: Request): Promise<BuildResult> {
+async function build(workshop: Workshop, request: Request, silent: boolean): Promise<BuildResult> {
   await workshop.queue.enqueue(request)
   const claim = (await workshop.queue.claim((asked) => workshop.records.reserve(workshop.pipelineOf(asked))))!
   const stop = watchForStop(workshop.records.directory(claim.build), new AbortController().signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.cancel(`ended by ${signal}`))
   try {
-    await buildClaim(workshop, claim, stop)
+    await buildClaim(workshop, claim, { stop, silent })
   } finally {
     stop.close()
   }
   return workshop.records.result(claim.build)!
 }
 
-async function buildClaim(workshop: Workshop, claim: Claim, stop: Stop): Promise<void> {
+async function buildClaim(workshop: Workshop, claim: Claim, { stop, silent }: { stop: Stop; silent: boolean }): Promise<void> {
   const { take } = openSlots(workshop.threads)
   const executor = workshop.executor
   // Who broke it is known, and sees every failure at once.
   const alone = { blame: { compare: false, retry: false }, reportsOn: async () => [] }
-  await runBuild({ ...workshop, ...alone, executor: async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, leaveSeat: () => {}, stop })
+  await runBuild({ ...workshop, ...alone, executor: silent ? executor : async (name) => showProgress(await executor(name)) }, claim, { takeSlot: take, leaveSeat: () => {}, stop })
 }
 
 async function report(workshop: Workshop, result: BuildResult, plan: Plan | undefined): Promise<void> {

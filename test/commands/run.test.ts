@@ -43,6 +43,16 @@ test.skipIf(!sandbox)('a pipeline runs on the work tree as it stands, with progr
   expect(existsSync(join(repo.path, 'published'))).toBe(false)
 })
 
+test('--json tells the result and where its record is, and nothing else on standard output', async () => {
+  const repo = gitRepo()
+  repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('fail', 'echo a word; exit 3')") })
+  const { code, stdout } = await runQuern(undefined, ['run', '--json'], { cwd: repo.path })
+  const { directory, result } = JSON.parse(stdout) as { directory: string; result: unknown }
+  expect(code).toBe(1)
+  expect(result).toMatchObject({ verdict: 'failed', runs: [{ name: 'fail', verdict: 'failed', code: 3 }] })
+  expect(JSON.parse(readFileSync(join(directory, 'result.json'), 'utf8'))).toEqual(result)
+})
+
 test.skipIf(!sandbox)('--job runs one job alone, with its services and the trees it takes over, and a deploy that it names', async () => {
   const repo = gitRepo()
   repo.commit({ 'ci/jobs.ts': pipelineOf(`  p.job('lint', 'exit 1')
