@@ -25,7 +25,7 @@ export const commands: Record<string, { summary: string; load(): Promise<Command
   retry: { summary: 'put the request of a build into the queue again', load: () => import('./retry.ts') },
   cancel: { summary: 'end a build, or drop an entry that waits', load: () => import('./cancel.ts') },
   prune: { summary: 'remove the records that retention does not keep', load: () => import('./prune.ts') },
-  secrets: { summary: 'make, set and read secrets that are kept encrypted', load: () => import('./secrets.ts') },
+  secrets: { summary: 'make, set, list and read secrets that are kept encrypted', load: () => import('./secrets.ts') },
   doctor: { summary: 'what stops Quern from working, and the remedy', load: () => import('./doctor.ts') },
   logs: { summary: 'what the receiver and the builder did, for people', load: () => import('./logs.ts') },
 }

@@ -29,6 +29,7 @@ export function define(command: Command): void {
   sub(command, 'keygen', 'make the key of an environment and have git ignore it').action(keygen)
   sub(command, 'set', 'set one secret, from the keyboard or stdin').argument('<name>').action(set)
   sub(command, 'get', 'print one secret').argument('<name>').action(get)
+  sub(command, 'list', 'the names of the secrets, with --home also who is granted them; no values').option('--json', 'as JSON: a list of {"name"}, with --home {"name", "there", "grants"}').action(list)
   sub(command, 'edit', 'change all secrets in $EDITOR').action(edit)
 }
 
@@ -62,6 +63,12 @@ async function get(name: string, options: Options): Promise<void> {
   const value = secrets.get(name)
   if (value === undefined) throw new UserError(`${files.file} has no secret ${name}; it has ${[...secrets.keys()].join(', ') || 'none'}`)
   printLine(value)
+}
+
+async function list({ json = false, ...options }: Options & { json?: boolean }): Promise<void> {
+  const { listOfServer, listOwn } = await import('./list-secrets.ts')
+  if (options.home) await listOfServer(options.env, json)
+  else await listOwn(filesOf(options), json)
 }
 
 async function edit(options: Options): Promise<void> {

@@ -57,3 +57,22 @@ test('--home keeps the secrets of this server in its home', async () => {
   expect(await runQuern(home, ['secrets', 'keygen', '--home', '--env', 'prod'])).toMatchObject({ code: 0 })
   expect(existsSync(join(home, 'secrets/prod.key'))).toBe(true)
 })
+
+test('list names the secrets of a repository, and of the server with their grants, and shows no value', async () => {
+  const cwd = tempDir()
+  const quern = (words: string[], input = '') => runQuern(cwd, ['secrets', ...words], { cwd, input })
+  await quern(['keygen'])
+  expect((await quern(['list'])).stdout).toBe(`${cwd}/secrets/ci.enc holds no secret.\n`)
+  for (const name of ['TOKEN', 'OTHER']) await quern(['set', name], 'not-a-real-value')
+  expect(await quern(['list'])).toEqual({ code: 0, stdout: 'TOKEN\nOTHER\n', stderr: '' })
+  expect(JSON.parse((await quern(['list', '--json'])).stdout)).toEqual([{ name: 'TOKEN' }, { name: 'OTHER' }])
+
+  writeFileSync(join(cwd, 'secrets.yml'), "PLAIN: 'not-a-real-value'\n", { mode: 0o600 })
+  writeFileSync(join(cwd, 'quern.yaml'), "grants:\n  secrets:\n    TOKEN:\n      - acme/app\n      - repositories: 'acme/*'\n        refs: [main, 'refs/tags/v*']\n    LOST: [acme/app]\n")
+  expect(await quern(['list', '--home'])).toEqual({
+    code: 0,
+    stdout: ['NAME   GRANTED TO', 'TOKEN  acme/app; acme/* at main, refs/tags/v*', 'OTHER  job-defs alone', 'PLAIN  job-defs alone', 'LOST   acme/app (but there is no secret of that name)', ''].join('\n'),
+    stderr: '',
+  })
+  expect(JSON.parse((await quern(['list', '--home', '--json'])).stdout)).toContainEqual({ name: 'LOST', there: false, grants: [{ repositories: ['acme/app'], refs: ['**'] }] })
+})
