@@ -10,7 +10,7 @@ if (!limited) console.warn('skipped: a host that is out of descriptors, because 
 test.runIf(limited).each(kinds)('a run for which no descriptors are left is errored, and the next one passes (%s)', (kind) => {
   // What it leaves is the end of its namespace: the next run needs all descriptors anew.
   const { script, workspace } = makeExecution('setsid sleep 5 & true')
-  const text = execFileSync('prlimit', ['--nofile=64', process.execPath, 'node_modules/jiti/lib/jiti-cli.mjs', 'test/helpers/short-of-descriptors.ts', kind, script, workspace], { encoding: 'utf8' })
+  const text = execFileSync('prlimit', ['--nofile=64', process.execPath, 'node_modules/jiti/lib/jiti-cli.mjs', 'test/helpers/short-of-descriptors-child.ts', kind, script, workspace], { encoding: 'utf8' })
   const endings = text.trim().split('\n').map((line) => JSON.parse(line) as { verdict: string; reason?: string })
   expect(new Set(endings.map(({ verdict }) => verdict))).toEqual(new Set(['passed', 'errored']))
   for (const { reason } of endings.filter(({ verdict }) => verdict === 'errored')) expect(reason).toMatch(/EMFILE|too many open files/i)

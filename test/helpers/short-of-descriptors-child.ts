@@ -1,4 +1,4 @@
-// `jiti short-of-descriptors.ts EXECUTOR SCRIPT WORKSPACE`, with a low limit of open files: executes a run while 0, 1, 2 and
+// `jiti short-of-descriptors-child.ts EXECUTOR SCRIPT WORKSPACE`, with a low limit of open files: executes a run while 0, 1, 2 and
 // more descriptors are free, until all went well ten times in a row, and prints what became of each as a line of JSON.
 import { closeSync, openSync } from 'node:fs'
 import { openSandbox } from '../../src/executor/sandbox.ts'
