@@ -31,8 +31,9 @@ const most = 20
 /** Characters of a line that a digest shows. */
 const widest = 500
 
-/** Characters of different suspicious lines that are held against the rules: a log made to be slow costs seconds, not hours. */
+/** Characters of different suspicious lines that are held against the rules: a log made to be slow costs seconds, not hours. A short line costs as much as one of `shortest`. */
 const mostEffort = 16 * 1024 * 1024
+const shortest = 80
 
 /** Lines below an error in which it may say that it is tried again. */
 const patience = 5
@@ -86,7 +87,7 @@ export function openDigest(): { push(chunk: Uint8Array): void; end(): Digest | u
     const line = { text: whole.slice(0, widest), number }
     noteStates(line.text)
     if (!suspicious.test(`\n${line.text}`) || dull.has(line.text)) return
-    if ((effort -= line.text.length) < 0) return
+    if ((effort -= Math.max(line.text.length, shortest)) < 0) return
     const text = clean(line.text).replace(prefix, '')
     if (harmless.some((pattern) => pattern.test(text))) return dull.add(line.text)
     for (const rule of rules) {

@@ -35,6 +35,12 @@ test('however a log is cut into chunks, its first error is the same', () => {
   }
 })
 
+test('a log made to be slow is looked through up to a bound, in which a short line counts as much as an ordinary one', () => {
+  const behind = (count: number) => digestOf(Buffer.from(`${'error: x\n'.repeat(count)}src/a.c:3:5: error: 'x' undeclared\n`))!.text
+  expect(behind(100_000)).toBe("src/a.c:3:5: error: 'x' undeclared")
+  expect(behind(250_000)).toBe('error: x')
+})
+
 test('a digest has at most 20 lines, none of them very long', () => {
   const log = `a.c:1:1: error: ${'x'.repeat(5000)}\n${'more\n'.repeat(100)}`
   const { lines } = digestOf(Buffer.from(log))!
