@@ -2,7 +2,7 @@
 // Beside it stands what projects import: the pipeline API and its test kit, with their types.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,6 +13,9 @@ const { build } = await import('esbuild').catch((error) => {
   console.error('Quern is compiled when it is installed, and what compiles it is missing: run "npm ci --include=dev" (afterwards "npm prune --omit=dev" takes it away again).')
   process.exit(1)
 })
+
+/** Becomes dist/ when all of it is there, so that a tick of cron during an upgrade finds the old program or the new one. */
+const fresh = `dist.new-${process.pid}`
 
 const common = {
   bundle: true,
@@ -27,7 +30,7 @@ const common = {
 
 /** The types of what projects import, for their editors. */
 function emitTypes() {
-  return promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.types.json'])
+  return promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.types.json', '--outDir', `${fresh}/types`])
 }
 
 /** A CommonJS module, since only these can be started from compiled code; its name tells its content apart. */
@@ -38,8 +41,8 @@ async function bundleProgram() {
   const { outputFiles: [bundle] } = await build({ ...commonJs, entryPoints: ['src/main.ts'], define: url, banner, write: false })
   const code = asciiOnly(bundle.text)
   const name = `quern-${createHash('sha256').update(code).digest('hex').slice(0, 12)}.cjs`
-  writeFileSync(`dist/${name}`, code)
-  await build({ ...commonJs, entryPoints: { main: 'src/start.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' }, define: { quernBundle: JSON.stringify(name) } })
+  writeFileSync(`${fresh}/${name}`, code)
+  await build({ ...commonJs, entryPoints: { main: 'src/start.ts' }, outdir: fresh, outExtension: { '.js': '.cjs' }, define: { quernBundle: JSON.stringify(name) } })
 }
 
 /** src/start.ts takes each byte for a character. esbuild writes others as escapes, but not those of regular expressions and tagged templates. */
@@ -67,14 +70,32 @@ async function compile() {
   }
 }
 
-rmSync('dist', { recursive: true, force: true })
-mkdirSync('dist')
-await Promise.all([
-  bundleProgram(),
-  // A sandbox sees this directory and nothing else of the installation: each of its files stands alone.
-  build({ ...common, banner: {}, entryPoints: { index: 'src/plan/pipeline/pipeline.ts' }, outdir: 'dist/pipeline' }),
-  build({ ...common, entryPoints: { testing: 'src/testing.ts' }, outdir: 'dist' }),
-  build({ ...common, entryPoints: { evaluate: 'src/plan/pipeline/evaluate-program.ts' }, outdir: 'dist/pipeline' }),
-  emitTypes(),
-])
+/** Like Promise.all, but rejects only when none of them writes any more. */
+async function allOf(promises) {
+  const failed = (await Promise.allSettled(promises)).find(({ status }) => status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/** What runs goes on with the files that it has opened. */
+function putInPlace() {
+  const old = `dist.old-${process.pid}`
+  if (existsSync('dist')) renameSync('dist', old)
+  renameSync(fresh, 'dist')
+  rmSync(old, { recursive: true, force: true })
+}
+
+mkdirSync(fresh)
+try {
+  await allOf([
+    bundleProgram(),
+    // A sandbox sees this directory and nothing else of the installation: each of its files stands alone.
+    build({ ...common, banner: {}, entryPoints: { index: 'src/plan/pipeline/pipeline.ts' }, outdir: `${fresh}/pipeline` }),
+    build({ ...common, entryPoints: { testing: 'src/testing.ts' }, outdir: fresh }),
+    build({ ...common, entryPoints: { evaluate: 'src/plan/pipeline/evaluate-program.ts' }, outdir: `${fresh}/pipeline` }),
+    emitTypes(),
+  ])
+  putInPlace()
+} finally {
+  rmSync(fresh, { recursive: true, force: true })
+}
 await compile()

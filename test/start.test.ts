@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { aHome } from './helpers/a-home.ts'
@@ -26,6 +26,18 @@ test('an installation without development packages is told what to run instead',
   const root = tempDir()
   cpSync('build.mjs', join(root, 'build.mjs'))
   await expect(promisify(execFile)(process.execPath, ['build.mjs'], { cwd: root })).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^Quern is compiled when it is installed, .* run "npm ci --include=dev" .*\n$/) })
+})
+
+test('a version that cannot be compiled leaves the one that is there', async () => {
+  const root = tempDir()
+  for (const name of ['build.mjs', 'src', 'tsconfig.json', 'tsconfig.types.json', 'package.json']) cpSync(name, join(root, name), { recursive: true })
+  symlinkSync(resolve('node_modules'), join(root, 'node_modules'))
+  mkdirSync(join(root, 'dist'))
+  writeFileSync(join(root, 'dist/main.cjs'), 'what was there\n')
+  writeFileSync(join(root, 'src/main.ts'), 'no program (')
+  await expect(promisify(execFile)(process.execPath, ['build.mjs'], { cwd: root })).rejects.toMatchObject({ code: 1 })
+  expect(readdirSync(root).filter((name) => name.startsWith('dist'))).toEqual(['dist'])
+  expect(readdirSync(join(root, 'dist'))).toEqual(['main.cjs'])
 })
 
 test('a builder of another Node keeps its compiled code in the home, and the next ones start from it', async () => {
