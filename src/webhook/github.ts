@@ -92,8 +92,10 @@ function headAmong({ commits, after }: Push): v.InferOutput<typeof commitSchema>
 function readPullRequest(delivery: Delivery, { action, number, pull_request: { head, base, html_url: url }, repository }: PullRequest): Asked {
   // Gitea and Forgejo say "synchronized".
   if (!['opened', 'reopened', 'synchronize', 'synchronized'].includes(action)) return { ignored: `a pull request that was ${action} builds nothing` }
-  // The head's repository is null where a fork was deleted, so that only two equal ids mean the same repository.
-  const own = head.repo != null && head.repo.id === base.repo?.id
+  // The head's repository is null where a fork was deleted, so that only two equal ids mean the same repository. Whoever
+  // may only read it can open a pull request there by a push to refs/for/ (AGit, https://docs.gitea.com/usage/agit): the
+  // head is then no branch but the pull request's own ref.
+  const own = head.repo != null && head.repo.id === base.repo?.id && !head.ref.startsWith('refs/')
   const request = parseRequest({
     ...common(delivery, repository),
     ref: `refs/pull/${number}/head`,

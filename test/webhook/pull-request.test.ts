@@ -52,6 +52,13 @@ test('a pull request from the same repository is built where pushes of its branc
   expect(queued).toMatchObject([{ ref: 'refs/pull/2/head', trusted: true }])
 })
 
+test.each([undefined, ['master']])('a pull request that somebody without write access pushed to refs/for/ of Gitea is untrusted, where the hook accepts the refs %j', async (refs) => {
+  const { url, queued } = await receiver({ hooks: [{ id: 'gitea', secret, refs }] })
+  const body = payload('pull-request-synchronize', (changed) => Object.assign(changed.pull_request.head, { label: '', ref: 'refs/pull/2/head' }))
+  expect(await deliver(`${url}/webhook/gitea`, body, { event, headers: { 'x-gitea-event': event } })).toMatchObject({ status: 202 })
+  expect(queued).toMatchObject([{ ref: 'refs/pull/2/head', trusted: false, source: 'gitea' }])
+})
+
 test.each(['closed', 'labeled', 'edited'])('a pull request that was %s is ignored', async (action) => {
   const { hook, queued } = await receiver()
   expect(await deliver(hook, fromFork({ action }), { event })).toMatchObject({ status: 200, body: { result: 'ignored' } })
