@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { CheckoutError, GitError } from './git-error.ts'
@@ -75,6 +75,7 @@ async function checkOutSubmodules(options: CheckoutOptions, mounts: Map<string, 
   if (orMissing(() => lstatSync(join(options.directory, '.gitmodules'))) === undefined) return
   for (const { path, url, commit } of await readSubmodules(options.mirror, options.commit, options.trusted)) {
     if (depth === deepest) throw new CheckoutError(`submodule ${path} of ${options.mirror.url}: submodules are followed ${deepest} deep, not further`)
+    expectInside(options, path)
     const token = options.trusted && sameServer(url, options.mirror.url) ? options.token : undefined
     const mirror = await fetchSubmodule(options, { path, url, commit, token })
     await checkOutAt({ ...options, mirror, commit, directory: join(options.directory, path) }, mounts, depth + 1)
@@ -89,6 +90,15 @@ async function fetchSubmodule({ mirrors, mirror, trusted, signal }: CheckoutOpti
     const remedy = trusted ? '' : '; for an untrusted request submodules are fetched without credentials'
     throw new CheckoutError(`submodule ${path} of ${mirror.url}: ${(error as Error).message}${remedy}`, { cause: error })
   }
+}
+
+/**
+ * A tree can name a link and, once more by the same name, a directory with a submodule: git lists both and makes one of them.
+ * Through the link the submodule would be written to wherever on this host it leads.
+ */
+function expectInside({ directory, mirror }: CheckoutOptions, path: string): void {
+  if (orMissing(() => realpathSync(join(directory, path))) === join(realpathSync(directory), path)) return
+  throw new CheckoutError(`submodule ${path} of ${mirror.url}: git made no directory for it in the tree; expected none of its directories to be a link, nor to have the name of another file`)
 }
 
 /** Git has made an empty directory for a submodule; whatever else is there was not made by us. */

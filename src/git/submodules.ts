@@ -14,8 +14,8 @@ export interface Submodule {
 const most = 200
 
 /**
- * The submodules of a commit: links in its tree that `.gitmodules` knows. Git itself has vetted the paths of links, so
- * only they say where; `.gitmodules`, which anybody can write, says from where, over https, ssh or the transport of the
+ * The submodules of a commit: links in its tree that `.gitmodules` knows. Git itself has vetted the names in the paths of
+ * links, so only they say where; `.gitmodules`, which anybody can write, says from where, over https, ssh or the transport of the
  * repository itself. For untrusted requests only over https, and from where the default branch has submodules too.
  * @throws {CheckoutError} naming the submodule
  */

@@ -133,6 +133,21 @@ describe('submodules', () => {
     expect(readdirSync(join((await checkOutOf(repo, bad)).directory, 'other'))).toContain('other.txt')
   })
 
+  test.each(['before', 'after'])('of an untrusted request whose directory is named once more as a link out of the tree, %s it, are written nowhere else', async (order) => {
+    const outside = tempDir()
+    const module = gitRepo()
+    const moduleCommit = module.commit({ 'm.txt': 'm' })
+    const repo = gitRepo()
+    addSubmodule(repo, 'a/mod', module.path, moduleCommit)
+    const known = hashed(repo, 'blob', readFileSync(join(repo.path, '.gitmodules')))
+    const link = ['120000 a\0', hashed(repo, 'blob', outside)]
+    const place = ['40000 a\0', tree(repo, ['160000 mod\0', moduleCommit])]
+    const hostile = repo.git('commit-tree', '-m', 'Hostile', tree(repo, ['100644 .gitmodules\0', known, ...(order === 'before' ? [...link, ...place] : [...place, ...link])]))
+    repo.git('branch', 'theirs', hostile)
+    await checkOutOf(repo, hostile, { trusted: false }).catch((error: Error) => expect(error.message).toMatch(/submodule a\/mod of .*expected none of its directories to be a link/))
+    expect(readdirSync(outside)).toEqual([])
+  })
+
   test('whose names and commands are tricks run nothing and leave the tree nowhere', async () => {
     const module = gitRepo()
     const moduleCommit = module.commit({ 'm.txt': 'm' })
