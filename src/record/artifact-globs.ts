@@ -8,6 +8,10 @@ export interface ArtifactGlobs {
 /** Globs, once their braces are written out. */
 const most = 200
 
+/** Steps that it may take to hold one path against all globs, and what all paths together may take beyond. A step is some nanoseconds. */
+const fewSteps = 5000
+const mostSteps = 20_000_000
+
 type Segment = '**' | Token[]
 /** One character of a name: which it may be, or `*` for any number of any. */
 type Token = '*' | ((character: string) => boolean)
@@ -16,21 +20,31 @@ type Token = '*' | ((character: string) => boolean)
  * Reads globs that a stranger may have written: `*`, `**`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, `{1..9}`, `\` before a character that is
  * meant itself, and `!` before a glob whose files are left out. A regular expression, into which libraries turn globs, can
  * take hours for one name, and braces within them all memory: here the time grows with the name times the glob, no more.
- * @throws where the braces make too many
+ * That can still be seconds for a name, and there can be millions of these, while the builder does nothing else.
+ * @throws {RangeError} where the braces make too many, and `names` where all names together have taken too long
  */
 export function readGlobs(globs: string[]): ArtifactGlobs {
   const written = globs.flatMap(expandBraces)
   if (written.length > most) throw new RangeError(`"artifacts" are more than ${most} globs, their braces written out: name directories instead`)
   const parsed = (negative: boolean) => written.filter((glob) => glob.startsWith('!') === negative).map((glob) => parse(negative ? glob.slice(1) : glob))
   const [wanted, unwanted] = [parsed(false).filter(({ segments }) => !leadsOut(segments)), parsed(true)]
+  let left = mostSteps
   return {
     bases: outermost(wanted.map(({ plain }) => plain.join('/'))),
     names(path) {
       const names = path.split('/').map((name) => [...name])
-      const fits = ({ segments }: Parsed) => matches(segments, names, { fits: fitsName, any: '**' })
-      return wanted.some(fits) && !unwanted.some(fits)
+      const effort: Effort = { left: left + fewSteps }
+      const fits = ({ segments }: Parsed) => matches(segments, names, { fits: (segment, name) => fitsName(segment, name, effort), any: '**', effort })
+      const named = wanted.some(fits) && !unwanted.some(fits)
+      left = Math.min(left, effort.left)
+      return named
     },
   }
+}
+
+/** Steps that may still be taken. */
+interface Effort {
+  left: number
 }
 
 interface Parsed {
@@ -46,7 +60,7 @@ function parse(glob: string): Parsed {
 }
 
 function leadsOut(segments: Segment[]): boolean {
-  return segments.some((segment) => fitsName(segment, ['.', '.']) && segment.length === 2 && !segment.includes('*'))
+  return segments.some((segment) => fitsName(segment, ['.', '.'], { left: fewSteps }) && segment.length === 2 && !segment.includes('*'))
 }
 
 /** Each once, and none that lies in another. */
@@ -88,17 +102,18 @@ function meant(part: string): string {
   return part.length > 1 && part.startsWith('\\') ? part.slice(1) : part
 }
 
-function fitsName(segment: Segment, name: string[]): boolean {
-  return segment !== '**' && matches(segment, name, { fits: (token, character) => token !== '*' && token(character), any: '*' })
+function fitsName(segment: Segment, name: string[], effort: Effort): boolean {
+  return segment !== '**' && matches(segment, name, { fits: (token, character) => token !== '*' && token(character), any: '*', effort })
 }
 
 /**
  * Whether the items fit the pattern, in which `any` stands for any number of items. On a miss only the last `any` takes one
  * item more: what an earlier one could take, the last one can as well.
  */
-function matches<P, I>(pattern: P[], items: I[], { fits, any }: { fits: (one: P, item: I) => boolean; any: P }): boolean {
+function matches<P, I>(pattern: P[], items: I[], { fits, any, effort }: { fits: (one: P, item: I) => boolean; any: P; effort: Effort }): boolean {
   let [at, next, lastAny, resumed] = [0, 0, -1, 0]
   while (at < items.length) {
+    if (--effort.left < 0) throw new RangeError('to hold its files against "artifacts" takes too long: name fewer globs, or directories instead')
     if (pattern[next] === any) {
       lastAny = next++
       resumed = at

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 import { removeAll } from '../disk/remove.ts'
 import { readableLine } from '../model/readable.ts'
-import { readGlobs, type ArtifactGlobs } from './artifact-globs.ts'
+import { readGlobs } from './artifact-globs.ts'
 
 /** A file that a run left behind, as artifacts.json lists it. */
 export interface Artifact {
@@ -40,7 +40,7 @@ const most = 10_000
  * @throws {ArtifactError} with the sizes where the limits are exceeded
  */
 export async function keepArtifacts(directory: string, { tree, globs, archive, limit, shown }: ArtifactSources): Promise<Artifact[]> {
-  const found = [...(await find(tree, globs)), ...(archive === undefined ? [] : await find(archive, ['**']))]
+  const found = await findAll({ tree, globs, archive }).catch(asFaultOfJob)
   if (found.length === 0) return []
   checkLimits(found, limit)
   const target = join(directory, 'artifacts')
@@ -78,11 +78,20 @@ interface Found extends Artifact {
   root: string
 }
 
+async function findAll({ tree, globs, archive }: Pick<ArtifactSources, 'tree' | 'globs' | 'archive'>): Promise<Found[]> {
+  return [...(await find(tree, globs)), ...(archive === undefined ? [] : await find(archive, ['**']))]
+}
+
+/** Globs that stand for too much, or take too long. */
+function asFaultOfJob(error: unknown): never {
+  throw error instanceof RangeError ? new ArtifactError(error.message, { cause: error }) : error
+}
+
 async function find(root: string, globs: string[]): Promise<Found[]> {
   // The job may have put a link in the place of the directory itself.
   if (globs.length === 0 || lstatSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) return []
   const { default: fastGlob } = await import('fast-glob')
-  const { bases, names } = readGlobsOfJob(globs)
+  const { bases, names } = readGlobs(globs)
   const below = bases.filter((base) => isReally(root, base)).map((base) => (base === '' ? '**' : `${fastGlob.escapePath(base)}/**`))
   const found: Found[] = []
   for await (const path of fastGlob.stream(below, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: true, suppressErrors: true, ignore: ['.git/**'] }) as AsyncIterable<string>) {
@@ -91,14 +100,6 @@ async function find(root: string, globs: string[]): Promise<Found[]> {
     if (found.length > most) break
   }
   return found.toSorted((one, other) => (one.path < other.path ? -1 : 1))
-}
-
-function readGlobsOfJob(globs: string[]): ArtifactGlobs {
-  try {
-    return readGlobs(globs)
-  } catch (error) {
-    throw error instanceof RangeError ? new ArtifactError(error.message, { cause: error }) : error
-  }
 }
 
 /** The size of a regular file that lies in the directory by its real path; a glob may name a link itself, or climb out by "..". */

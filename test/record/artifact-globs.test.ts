@@ -31,3 +31,16 @@ test('only the directories that are named are looked through, none twice', () =>
   expect(readGlobs(['out/x/*.log', 'out/x/y/z.txt', 'file', 'b{1,2}/**']).bases).toEqual([''])
   expect(readGlobs(['out/x/*.log', 'out/x/y/z.txt', 'b{1,2}/**']).bases.toSorted()).toEqual(['b1', 'b2', 'out/x'])
 })
+
+test('globs that were made to be slow are given up, before the first name is done', () => {
+  // Each star finds as many places as the name is long, and at each the letters fit until the last one.
+  const glob = ['**', ...Array.from({ length: 8 }, () => `*${'a'.repeat(100)}`)].join('/')
+  const { names } = readGlobs(Array.from({ length: 150 }, (_, index) => `${glob}b${index}`))
+  expect(() => names(Array.from({ length: 15 }, () => 'a'.repeat(200)).join('/'))).toThrow('takes too long: name fewer globs')
+})
+
+test('many names take as long as they take', () => {
+  const { names } = readGlobs(['build/**/*.xml', '!**/*.tmp.xml'])
+  const files = Array.from({ length: 100_000 }, (_, file) => names(`build/packages/module/tests/results/file-${file}.xml`))
+  expect(files).not.toContain(false)
+})

@@ -2,7 +2,7 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, statSync, syml
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, test } from 'vitest'
-import { keepArtifacts } from '../../src/record/artifacts.ts'
+import { ArtifactError, keepArtifacts } from '../../src/record/artifacts.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const shown = (path: string) => path
@@ -68,6 +68,16 @@ test('more files than are kept are refused by their number', async () => {
   writeFileSync(join(tree, '0'), '')
   for (let name = 1; name <= 10_000; name++) linkSync(join(tree, '0'), join(tree, String(name)))
   await expect(keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown })).rejects.toThrow('it left more than the 10000 files that are kept')
+})
+
+test('globs that take too long to hold against the files are the job’s fault', async () => {
+  const { tree, record, kept } = aRun()
+  const directory = join(tree, ...Array.from({ length: 14 }, () => 'a'.repeat(200)))
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'a'.repeat(200)), '')
+  const glob = ['**', ...Array.from({ length: 8 }, () => `*${'a'.repeat(100)}`)].join('/')
+  await expect(keepArtifacts(record, { tree, globs: Array.from({ length: 150 }, (_, index) => `${glob}b${index}`), archive: undefined, limit: 1000, shown })).rejects.toThrow(ArtifactError)
+  expect(kept()).toEqual([])
 })
 
 test('a file that its job marked as set-user-ID is nobody’s set-user-ID program in the record', async () => {
