@@ -15,6 +15,9 @@ const most = 200
 /** Characters of what a failure says that are looked at, more or less. */
 const longestWords = 8192
 
+/** A place in the sources. Without a bound a failure made of dots takes the square of its length, seconds in which the builder does nothing else. */
+const place = /(?<file>(?:\/|\.|\b)[\w@./-]{1,300}\.\w{1,5}):(?<line>\d+)/
+
 /** Lines of a digest. */
 const shownLines = 20
 
@@ -102,13 +105,13 @@ function digestOf({ line, name, file, fileLine, message, text }: Failure): Diges
   const head = readable(message)
   const said = [...head.split('\n'), ...readable(text).split('\n').filter((one) => !head.includes(one.trim()))]
   const lines = [readableLine(name), ...said.map((one) => one.slice(0, 500))].filter((one) => one.trim() !== '').slice(0, shownLines)
-  const place = file === undefined ? /(?<file>(?:\/|\.|\b)[\w@./-]+\.\w{1,5}):(?<line>\d+)/.exec(text)?.groups : { file, line: String(fileLine ?? '') }
+  const where = file === undefined ? place.exec(text)?.groups : { file, line: String(fileLine ?? '') }
   return {
     tool: 'JUnit',
     line,
     text: lines[0] ?? '',
     lines,
-    ...(place !== undefined && { file: readableLine(place['file']!), ...(place['line'] !== '' && { fileLine: Number(place['line']) }) }),
+    ...(where !== undefined && { file: readableLine(where['file']!), ...(where['line'] !== '' && { fileLine: Number(where['line']) }) }),
   }
 }
 

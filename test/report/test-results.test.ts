@@ -46,6 +46,14 @@ test.each([
   expect(await digestIn({ 'a.xml': text })).toBeUndefined()
 })
 
+test('failures that were made to be slow hold nobody up', async () => {
+  // Without a bound, each takes seconds: all of them far longer than a test may.
+  const slow = `<testsuite><testcase name="x"><failure>${'a.'.repeat(4000)}<![CDATA[${'a.'.repeat(4000)}]]></failure></testcase></testsuite>`
+  const directory = tempDir()
+  writeFileSync(join(directory, 'a.xml'), slow)
+  for (let run = 0; run < 150; run++) expect(await testResultsDigest(directory)).toMatchObject({ tool: 'JUnit' })
+})
+
 test('other encodings are read, control characters are not shown', async () => {
   const xml = '<?xml version="1.0" encoding="UTF-16"?><testsuite><testcase name="größe"><failure message="\u202ered"/></testcase></testsuite>'
   expect(await digestIn({ 'a.xml': Buffer.from(`\ufeff${xml}`, 'utf16le') })).toMatchObject({ lines: ['größe', '\ufffdred'] })
