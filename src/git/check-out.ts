@@ -39,7 +39,7 @@ export interface Checkout {
 const timeout = 60 * 60 * 1000
 
 /** What git may allocate for a stranger's tree: one of some kilobytes can have a hundred million files. This is room for ten million. */
-const memory = 2 * 1024 ** 3
+const strangersMemory = 2 * 1024 ** 3
 
 /** Submodules within submodules, at most. */
 const deepest = 5
@@ -65,9 +65,10 @@ async function checkOutAt(options: CheckoutOptions, mounts: Map<string, Checkout
   makeEmpty(directory)
   const borrowed = await writeRepository({ mirror, commit, directory, objects })
   for (const path of borrowed === undefined ? [] : [borrowed, ...borrowedBy(mirror)]) mounts.set(path, { from: path, to: path, readonly: true })
-  const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit)))]
+  const memory = trusted ? undefined : strangersMemory
+  const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit, memory)))]
   const doing = `checking out ${commit} of ${mirror.url}`
-  await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout, memory: trusted ? undefined : memory })
+  await runGit(['read-tree', '--reset', '-u', commit], { doing, cwd: directory, env: mirror.env, config, protocols: mirror.protocols, signal, timeout, memory })
   await checkOutSubmodules(options, mounts, depth)
 }
 

@@ -7,10 +7,12 @@ import { askGit, runGit } from './run-git.ts'
  * The settings by which a checkout brings files from LFS, none where the commit uses no LFS. They are given to that one
  * command, the tree's own configuration has none. The server is the repository's own, whatever a `.lfsconfig` says:
  * our credentials go nowhere else. https://github.com/git-lfs/git-lfs/blob/main/docs/man/git-lfs-config.adoc
+ * @param memory bytes that git may take to look, undefined for a commit of somebody trusted: it reads each .gitattributes as a
+ * whole, and one of some megabytes can be made that is many gigabytes long. A file so large means nothing to git itself.
  */
-export async function lfsSettings(mirror: Mirror, commit: string): Promise<string[]> {
+export async function lfsSettings(mirror: Mirror, commit: string, memory: number | undefined): Promise<string[]> {
   const attributes = ['grep', '--quiet', '--extended-regexp', '(^|[[:space:]])filter=lfs([[:space:]]|$)', commit, '--', ':(glob)**/.gitattributes']
-  if ((await askGit(attributes, { doing: `looking for LFS in ${commit}`, cwd: mirror.directory, env: mirror.env })) === undefined) return []
+  if ((await askGit(attributes, { doing: `looking for LFS in ${commit}`, cwd: mirror.directory, env: mirror.env, memory })) === undefined) return []
   await expectLfs(mirror)
   return [
     'filter.lfs.process=git-lfs filter-process',

@@ -241,6 +241,19 @@ test('LFS without git-lfs on PATH is a checkout error that names the package', a
   await expect(checkOut({ mirrors, mirror: poor, commit, directory: join(tempDir(), 't'), trusted: true })).rejects.toThrow(/install the package git-lfs/)
 })
 
+test.skipIf(!isInstalled('prlimit', 'apt-get install util-linux'))('whatever git reads of a stranger\'s tree to check it out, its memory is bounded', async () => {
+  const repo = gitRepo()
+  const commit = repo.commit({ '.gitattributes': '*.txt text\n', 'a.txt': 'one' })
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  const mirror = await mirrors.fetchMirror(repo.path, { commit })
+  const path = tempDir()
+  const limits = join(path, 'limits')
+  writeFileSync(join(path, 'git'), `#!/bin/sh\ncase "$*" in *" grep "*|*" read-tree "*) ulimit -d >> ${limits};; esac\nPATH=\${PATH#*:} exec git "$@"\n`, { mode: 0o755 })
+  const watched = { ...mirror, env: { ...mirror.env, PATH: `${path}:${mirror.env['PATH']}` } }
+  await checkOut({ mirrors, mirror: watched, commit, directory: join(tempDir(), 't'), trusted: false })
+  expect(readFileSync(limits, 'utf8').trim().split('\n')).toEqual(Array(2).fill(String(2 * 1024 ** 2)))
+})
+
 function addSubmodule(repo: GitRepo, path: string, url: string, commit: string): void {
   const listed = join(repo.path, '.gitmodules')
   writeFileSync(listed, `${existsSync(listed) ? readFileSync(listed, 'utf8') : ''}[submodule "${path}"]\n\tpath = ${path}\n\turl = ${url}\n`)
