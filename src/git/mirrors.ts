@@ -83,21 +83,20 @@ async function bringUpToDate(context: Context): Promise<void> {
   await fetchCommit(context)
 }
 
-/** A power cut can tear objects that git does not sync: such a mirror would fail for ever. */
+/** A power cut can tear objects that git does not sync: such a mirror would fail for ever. Servers and askpass use git's words for it, too. */
 async function fetchOrCloneAnew(context: Context): Promise<void> {
   try {
     await marked(context.path, () => fetchAll(context))
   } catch (error) {
     if (!(error instanceof GitError) || !/corrupt|bad object|object file .* is empty|not a git repository|unable to read/i.test(error.words)) throw error
-    await removeAll(context.path)
     await clone(context)
   }
 }
 
-/** Clones under another name first, so that half a clone is never taken for a mirror. */
+/** Clones under another name first, so that half a clone is never taken for a mirror, and one that is here goes only when another takes its place. */
 async function clone({ remote, path, git }: Context): Promise<void> {
-  const doing = `cloning ${remote.url}`
-  await runGit(['clone', '--quiet', '--bare', '--no-local', '--template=', '--', remote.url, temporary(path)], { ...git, doing })
+  await runGit(['clone', '--quiet', '--bare', '--no-local', '--template=', '--', remote.url, temporary(path)], { ...git, doing: `cloning ${remote.url}` })
+  await removeAll(path)
   renameSync(temporary(path), path)
 }
 

@@ -114,6 +114,20 @@ test('a mirror whose objects are torn is cloned anew', async () => {
   expect(await (await mirrors.fetchMirror(repo.path, { commit })).resolve('main')).toBe(commit)
 })
 
+test('a mirror stays although the objects of its server are torn', async () => {
+  const repo = gitRepo()
+  const commit = repo.commit({ 'a.txt': 'one' })
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  const mirror = await mirrors.fetchMirror(repo.path)
+  repo.commit({ 'a.txt': 'two' })
+  const tree = repo.git('rev-parse', 'HEAD^{tree}')
+  const object = join(repo.path, '.git/objects', tree.slice(0, 2), tree.slice(2))
+  rmSync(object)
+  writeFileSync(object, '')
+  await expect(mirrors.fetchMirror(repo.path)).rejects.toThrow(/corrupt/)
+  expect(await mirror.hasCommit(commit)).toBe(true)
+})
+
 test('a commit tells its people, parents and message', async () => {
   const repo = gitRepo()
   const parent = repo.commit({ 'a.txt': 'one' })

@@ -50,6 +50,16 @@ test('a wrong or missing token is an error in git\'s words that does not repeat 
   await expect(mirrors.fetchMirror(address)).rejects.toThrow(/could not read Username|terminal prompts disabled/)
 })
 
+test('a mirror stays although its server lets nobody in any more, as it does where a repository is made private or goes', async () => {
+  const repo = gitRepo()
+  const commit = repo.commit({ 'a.txt': 'one' })
+  const server = await gitHttp(dirname(repo.path), { password: token })
+  const mirrors = openMirrors(tempDir(), { env })
+  const mirror = await mirrors.fetchMirror(addressOf(server.url, repo), { commit, token })
+  await expect(mirrors.fetchMirror(addressOf(server.url, repo))).rejects.toThrow(/terminal prompts disabled/)
+  expect(await mirror.hasCommit(commit)).toBe(true)
+})
+
 test('a server that redirects elsewhere does not carry the token along', async () => {
   const repo = gitRepo()
   repo.commit({ 'a.txt': 'one' })
