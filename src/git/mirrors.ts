@@ -6,6 +6,7 @@ import { withLock } from '../disk/with-lock.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { allowedRemote } from './allowed-remote.ts'
 import { credentials, writeAskpass } from './askpass.ts'
+import { followHead } from './follow-head.ts'
 import { CheckoutError, GitError } from './git-error.ts'
 import { marked, marker } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
@@ -110,6 +111,7 @@ async function fetchAll(context: Context): Promise<void> {
     if (wanted.length === 0 || !saysMissing(error)) throw error
     await fetch(context, everything)
   }
+  await followHead(openedAt(context), context.git)
   await runGit(['gc', '--auto', '--quiet'], { ...context.git, cwd: context.path, doing: `packing ${context.path}`, config: ['gc.auto=6700', 'gc.autoDetach=false'] })
 }
 

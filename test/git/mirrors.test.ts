@@ -128,6 +128,16 @@ test('a mirror stays although the objects of its server are torn', async () => {
   expect(await mirror.hasCommit(commit)).toBe(true)
 })
 
+test('where the own branch of a repository is renamed, HEAD of the mirror follows it', async () => {
+  const repo = gitRepo()
+  repo.commit({ 'a.txt': 'one' })
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  await mirrors.fetchMirror(repo.path)
+  repo.git('branch', '--move', 'main', 'trunk')
+  const commit = repo.commit({ 'a.txt': 'two' })
+  expect(await (await mirrors.fetchMirror(repo.path)).resolve('HEAD')).toBe(commit)
+})
+
 test('a commit tells its people, parents and message', async () => {
   const repo = gitRepo()
   const parent = repo.commit({ 'a.txt': 'one' })
