@@ -45,13 +45,16 @@ export interface Journal {
   newest(category: string): string | undefined
   hasEvent(id: number): boolean
   series(id: number): SeriesState | undefined
-  /** The newest version of what was sent under that title. */
-  ofTitle(title: string): SeriesState | undefined
+  /** What was sent under that title and is queued or not complete yet: the versions whose place none has taken. */
+  ofTitle(title: string): SeriesState[]
   /** Series that are announced or waiting, oldest first. */
   open(): SeriesState[]
   /** Adds lines. Once it returns they would survive a power cut. @throws the file system's error; then none of them counts */
   append(lines: Line[]): void
 }
+
+/** States of a series that is built, or still may be. */
+const current: ReadonlySet<string> = new Set(['waiting', 'incomplete', 'queued'])
 
 /** Past so many lines the file is written anew, with so many events and series kept. */
 const mostLines = 40_000
@@ -61,7 +64,7 @@ const keptSeries = 10_000
 export function openJournal(path: string): Journal {
   const events = new Map<number, Line>()
   const series = new Map<number, SeriesState>()
-  const titles = new Map<string, SeriesState>()
+  const titles = new Map<string, Set<number>>()
   const newest = new Map<string, string>()
   const done = new Map<string, number>()
   makeDirectory(dirname(path))
@@ -74,7 +77,7 @@ export function openJournal(path: string): Journal {
     newest: (category) => newest.get(category),
     hasEvent: (id) => events.has(id),
     series: (id) => series.get(id),
-    ofTitle: (title) => titles.get(title),
+    ofTitle: (title) => [...(titles.get(title) ?? [])].map((id) => series.get(id)!),
     open: () => [...series.values()].filter(({ state }) => state === 'announced' || state === 'waiting'),
     append(added) {
       if (added.length === 0) return
@@ -96,8 +99,11 @@ export function openJournal(path: string): Journal {
   function takeSeries(line: SeriesState): void {
     const merged = { ...series.get(line.series), ...line }
     series.set(line.series, merged)
-    // What was queued last under a title is its newest version: an older one that comes later is never queued.
-    if (merged.title !== undefined && (merged.state === 'queued' || merged.state === 'waiting')) titles.set(merged.title, merged)
+    if (merged.title === undefined) return
+    const same = titles.get(merged.title) ?? new Set()
+    titles.set(merged.title, same)
+    if (current.has(merged.state)) same.add(line.series)
+    else same.delete(line.series)
   }
 
   function compact(): void {

@@ -51,11 +51,12 @@ export async function takeSeries(round: Round, answer: SeriesAnswer, event?: Ser
   }
   if (patches.length === 0) return settle(round, { id, event, state: 'ignored', decision: 'ignored', reason: `the series says it has ${total} patches and shows none` })
   if (title !== undefined && isOnItsWay(round, { title })) await flush(round)
-  const other = title === undefined ? undefined : round.journal.ofTitle(title)
-  if (other !== undefined && other.series !== id && isOvertaken(round, answer, other)) {
-    return settle(round, { id, event, state: 'superseded', decision: 'ignored', reason: `superseded: version ${other.version ?? 1} of it, series ${other.series}, came before`, line: { version } })
+  const others = title === undefined ? [] : round.journal.ofTitle(title).filter(({ series }) => series !== id)
+  const newer = others.find((other) => isOvertaken(round, answer, other))
+  if (newer !== undefined) {
+    return settle(round, { id, event, state: 'superseded', decision: 'ignored', reason: `superseded: version ${newer.version ?? 1} of it, series ${newer.series}, came before`, line: { version } })
   }
-  if (other !== undefined && other.series !== id) await supersedeOlder(round, other, answer)
+  for (const other of others) await supersedeOlder(round, other, answer)
   await enqueue(round, answer, { title, event })
 }
 

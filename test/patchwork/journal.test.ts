@@ -20,7 +20,7 @@ test('what was appended is there when it is opened again', () => {
   expect(journal.newest('series-created')).toBeUndefined()
   expect([1, 2, 3].map((id) => journal.hasEvent(id))).toEqual([true, true, false])
   expect(journal.series(20)).toMatchObject({ state: 'queued', entries: { chunks: 'e.json' } })
-  expect(journal.ofTitle('t')).toMatchObject({ series: 20 })
+  expect(journal.ofTitle('t')).toMatchObject([{ series: 20 }])
   expect(journal.open().map(({ series }) => series)).toEqual([10])
   expect(journal.last('started')).toBe(Date.parse(at))
 })

@@ -200,6 +200,19 @@ test('a newer version drops the older one while it waits', async () => {
   expect(decisions().filter(({ reason }) => reason.includes('superseded'))).toHaveLength(1)
 })
 
+test('a newer version that is not complete at once drops the older one as soon as it is', async () => {
+  const { poll: again, fake, home, waiting } = await station()
+  const v1 = fake.addSeries({ patches: [mail('area: do it')] })
+  await again()
+  const v2 = fake.addSeries({ version: 2, name: 'area: do it', total: 2, patches: [mail('[v2,1/2] area: do it')], receivedAll: true, completed: true })
+  expect(await again()).toMatchObject({ queued: 0, waiting: 1 })
+  fake.addPatch(v2.id, mail('[v2,2/2] area: more'))
+
+  expect(await again()).toMatchObject({ queued: 1, superseded: 1 })
+  expect((await waiting()).map(({ series }) => series!.id)).toEqual([v2.id])
+  expect(supersededBy(home, { server: fake.url, id: v1.id })).toEqual({ by: v2.id, version: 2 })
+})
+
 test('a newer version cancels the build of the older one', async () => {
   const { poll: again, fake, home, queue } = await station()
   fake.addSeries({ patches: [mail('area: do it')] })
