@@ -1,6 +1,6 @@
 import type { SeriesEvent } from './answers.ts'
 import { PatchworkError } from './http.ts'
-import { flush, isExpired, known, now, patience, readSeries, settle, type Round } from './poll-round.ts'
+import { failuresAfter, flush, isExpired, known, now, readSeries, settle, type Round } from './poll-round.ts'
 import { isComplete, missingOf, takeSeries } from './take-series.ts'
 
 /** Remembers series of which a first mail is there: those that never complete are told by nothing else. */
@@ -26,9 +26,8 @@ export async function lookAtOpen(round: Round): Promise<void> {
     const due = round.now() - Date.parse(open.at) >= round.source.incomplete_after * 60_000
     if (open.state === 'announced' && !due) continue
     const answer = await readSeries(round, open.series)
+    failures = failuresAfter(failures, answer instanceof PatchworkError ? answer : undefined)
     if (answer instanceof PatchworkError) {
-      failures += 1
-      if (failures === patience) throw answer
       if (due && answer.status !== undefined && answer.status < 500) settle(round, { id: open.series, state: 'ignored', decision: 'ignored', reason: `it could not be read: ${answer.message}` })
     } else if (isComplete(answer)) {
       await takeSeries(round, answer)

@@ -63,7 +63,14 @@ interface Batch {
 export const longPause = 30
 
 /** Series in a row that cannot be read; then the server is out of order rather than one of its series. */
-export const patience = 3
+const patience = 3
+
+/** Counts on where a series could not be read. One that is not there any more says nothing against the server. @throws the problem, where it is the last straw */
+export function failuresAfter(failures: number, problem: PatchworkError | undefined): number {
+  if (problem === undefined || problem.status === 404) return 0
+  if (failures + 1 === patience) throw problem
+  return failures + 1
+}
 
 /** Decides about a series and has it remembered. */
 export function settle(round: Round, { id, event, state, decision, reason, line = {} }: { id: number; event?: SeriesEvent | undefined; state: SeriesState['state']; decision: string; reason: string; line?: Partial<Line> }): void {

@@ -7,7 +7,7 @@ import type { EventCategory } from './client.ts'
 import { PatchworkError } from './http.ts'
 import { openJournal, type Line } from './journal.ts'
 import { lookAtOpen, scanAnnounced } from './open-series.ts'
-import { beginFlush, emptyBatch, flush, isOnItsWay, known, longPause, patience, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
+import { beginFlush, emptyBatch, failuresAfter, flush, isOnItsWay, known, longPause, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
 import { minutesBefore } from './server-date.ts'
 import { sourceName } from './source-name.ts'
 import { needsReading, takeEvent } from './take-series.ts'
@@ -113,9 +113,7 @@ async function takeCompleted(round: Round, page: SeriesEvent[]): Promise<void> {
     // A page that moved shows an event a second time.
     if (isSeen(round, event)) continue
     round.polled.events += 1
-    const problem = await takeEvent(round, event)
-    failures = problem === undefined ? 0 : failures + 1
-    if (failures === patience) throw problem
+    failures = failuresAfter(failures, await takeEvent(round, event))
   }
   await beginFlush(round)
 }

@@ -291,6 +291,17 @@ test('a series that cannot be read does not hold up the others, and is tried aga
   expect(await again()).toMatchObject({ queued: 1, waiting: 0 })
 })
 
+test('series that are gone from the server, however many, hold up no other one and are given up', async () => {
+  const { poll: again, fake, decisions } = await station()
+  const gone = [1, 2, 3, 4].map((number) => fake.addSeries({ patches: [mail(`area: ${number}`)] }).id)
+  fake.addSeries({ patches: [mail('area: stays')] })
+  for (const id of gone) fake.series.delete(id)
+
+  expect(await again()).toMatchObject({ queued: 1, waiting: 4 })
+  expect(await again({ now: () => Date.UTC(2026, 10, 21, 15) })).toMatchObject({ ignored: 4, waiting: 0 })
+  expect(decisions().at(-1)!.reason).toContain('404: Not found')
+})
+
 test('a long Retry-After is heeded by the next polls too', async () => {
   const { poll: again, fake } = await station()
   fake.troubles.push({ match: /events/, times: 1, status: 429, headers: { 'retry-after': '600' }, body: '' })
