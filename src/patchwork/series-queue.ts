@@ -7,6 +7,6 @@ export interface SeriesQueue {
   enqueue(request: Request): Promise<{ entry: string; duplicate: boolean }>
   /** Removes a waiting entry; false where it is not waiting (any more). */
   drop(entry: string): Promise<boolean>
-  /** An entry that is not decided. */
+  /** An entry that is not decided; its build, which one keeps that waits again. */
   find(entry: string): Promise<{ state: 'waiting' | 'low' | 'claimed' | 'bad'; build?: BuildId } | undefined>
 }

@@ -21,10 +21,15 @@ export async function supersede(older: { server: string; id: number; entries: st
   markSuperseded(home, older, by)
   const result: Dropped = { dropped: [], cancelled: [] }
   for (const entry of older.entries) {
-    if (await queue.drop(entry)) result.dropped.push(entry)
+    if (await dropUnbuilt(entry, queue)) result.dropped.push(entry)
     else if (await cancel(entry, by, { home, queue })) result.cancelled.push(entry)
   }
   return result
+}
+
+/** What a builder put back has a number and a record, which must end, too: its build is cancelled. */
+async function dropUnbuilt(entry: string, queue: Pick<SeriesQueue, 'drop' | 'find'>): Promise<boolean> {
+  return (await queue.find(entry))?.build === undefined && queue.drop(entry)
 }
 
 /** Asks the build of an entry to end, by the file that it watches for; false where the entry is decided already. */
@@ -32,12 +37,12 @@ async function cancel(entry: string, by: Superseded, { home, queue }: { home: st
   for (let times = 0; times < look.times; times++) {
     const found = await queue.find(entry)
     if (found === undefined || found.state === 'bad') return false
-    if (found.state === 'claimed' && found.build !== undefined) {
+    if (found.build !== undefined) {
       const directory = makeDirectory(join(home, 'builds', found.build.pipeline, String(found.build.number)))
       writeAtomically(join(directory, 'cancel'), `superseded by version ${by.version}, series ${by.by}\n`)
       return true
     }
-    // Its builder put it back meanwhile, or has not numbered it yet.
+    // Its builder has not numbered it yet, or put it back before it did.
     if (found.state !== 'claimed' && (await queue.drop(entry))) return true
     await sleep(look.pause)
   }

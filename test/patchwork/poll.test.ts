@@ -225,6 +225,19 @@ test('a newer version cancels the build of the older one', async () => {
   await queue.finish(claim!)
 })
 
+test('a newer version cancels the build of the older one that a builder put back: its record must end', async () => {
+  const { poll: again, fake, home, queue } = await station()
+  fake.addSeries({ patches: [mail('area: do it')] })
+  await again()
+  const claim = (await queue.claim(() => ({ pipeline: 'x86', number: 7 })))!
+  await queue.release(claim)
+  const v2 = fake.addSeries({ version: 2, patches: [mail('[v2] area: do it')] })
+
+  expect(await again()).toMatchObject({ queued: 1, superseded: 1 })
+  expect(readFileSync(join(home, 'builds/x86/7/cancel'), 'utf8')).toContain(`series ${v2.id}`)
+  expect(await queue.find(claim.entry)).toMatchObject({ state: 'waiting', build: { pipeline: 'x86', number: 7 } })
+})
+
 test('a resend by the same author supersedes; the same title by another does not', async () => {
   const { poll: again, fake, waiting } = await station()
   fake.addSeries({ patches: [mail('area: do it')] })
