@@ -65,14 +65,22 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
     record.say(`The pipeline is ${settled.plan.pipeline}: ${settled.plan.why}`)
     const runs = await whileNewest(attempt, settled.plan, () => execute(attempt, settled))
     for (const run of runs) if (run.verdict === 'skipped') record.say(sentenceOf(`Run ${run.name}`, run))
-    const verdict = verdictUnder(stop, runs)
-    const reason = stop.reason() ?? runs.find((run) => run.verdict === verdict && run.repeats === undefined)?.reason
-    return { ...known, ...(verdict === 'cancelled' ? { runs } : await blameFailures(attempt, settled, runs)), verdict, reason }
+    return { ...known, ...(await judge(attempt, settled, runs)) }
   } catch (error) {
     if (stop.signal.aborted) return { ...known, runs: [], verdict: 'cancelled', reason: stop.reason() }
     workshop.log.error({ err: error, build: buildName(claim.build) }, 'the build errored')
     return { ...known, runs: [], verdict: 'errored', reason: (error as Error).message }
   }
+}
+
+/** The verdict with whose the failures are. Who cancels while these are compared wants nobody mailed either; a builder that stops leaves the comparing to the next one. */
+async function judge(attempt: Attempt, tested: Pick<Settled, 'plan' | 'request' | 'origin'>, runs: RunResult[]): Promise<CarriedOut> {
+  const { stop } = attempt
+  const verdict = verdictUnder(stop, runs)
+  const reason = stop.reason() ?? runs.find((run) => run.verdict === verdict && run.repeats === undefined)?.reason
+  const compared = verdict === 'cancelled' ? { runs } : await blameFailures(attempt, tested, runs)
+  if (stop.cancelled() && verdictUnder(stop, runs) === 'cancelled') return { runs, verdict: 'cancelled', reason: stop.reason() }
+  return { ...compared, verdict, reason }
 }
 
 /** What is red when the build is stopped was not tried again, or not to the end, and might have passed then. */
@@ -84,7 +92,7 @@ function verdictUnder({ signal }: Attempt['stop'], runs: RunResult[]): Verdict {
 /** The project's own file is at fault: that becomes the one run of the build. */
 async function blameFile(attempt: Attempt, mistaken: Mistaken): Promise<CarriedOut> {
   const run = recordMistake(attempt.record, ofPipeline, mistaken.mistake)
-  return { ...(await blameFailures(attempt, mistaken, [run])), verdict: run.verdict, reason: run.reason }
+  return judge(attempt, mistaken, [run])
 }
 
 /** Of a commit that is built for blame's sake, only the runs that are asked for and what they need. */

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
+import { takeLock } from '../../src/disk/lock.ts'
 import { exitOf, until } from '../helpers/a-home.ts'
 import { aBlameHome } from '../helpers/a-blame-home.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -82,6 +83,22 @@ test('a build that is cancelled while a failed run is tried again is cancelled, 
   expect(await exitOf(builder)).toBe(0)
   expect(resultOf(entry)).toMatchObject({ verdict: 'cancelled', runs: [{ name: 'check' }, { name: 'check~2', verdict: 'cancelled', repeats: 'check' }] })
   expect(mailedBy(resultOf(entry))).toEqual([])
+})
+
+test('a build that is cancelled while its failure is compared is cancelled, and nobody is mailed', async () => {
+  const { home, marks, ids, push, startBuilder, resultOf, mailedBy, list, status } = homeOf(['good', 'meets'], { BLAME_RETRY: '0' })
+  const entry = push('reused', ids[1]!, { before: ids[0]! })
+  const builder = startBuilder()
+  await until('it runs', () => list('marks').length > 0)
+  // The parent cannot be looked at while somebody else fetches.
+  const fetching = takeLock(join(home, 'cache/git', list('cache/git').find((name) => name.endsWith('.lock'))!))!
+  mkdirSync(join(marks, 'other-meets'))
+  await until('it failed', () => status('reused/1/runs/reused') === 'FAILED')
+  expect((await runQuern(home, ['cancel', 'reused/1'])).code).toBe(0)
+  fetching.release()
+  expect(await exitOf(builder)).toBe(0)
+  expect(resultOf(entry)).toMatchObject({ verdict: 'cancelled', reason: expect.stringContaining('cancelled by') })
+  expect([...mailedBy(resultOf(entry)), ...list('ledger/held')]).toEqual([])
 })
 
 test('a builder that is told to stop while a failed run is tried again puts the build back', async () => {

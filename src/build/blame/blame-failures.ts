@@ -13,10 +13,10 @@ type Tested = Pick<Settled, 'plan' | 'request' | 'origin'>
  * first, the hold says what is asked.
  */
 export async function blameFailures(attempt: Attempt, settled: Tested, runs: RunResult[]): Promise<{ runs: RunResult[]; blame?: Blame | undefined; hold?: Hold }> {
-  const { workshop, record } = attempt
+  const { workshop, record, stop } = attempt
   if (!workshop.blame.compare || !isCompared(settled)) return { runs }
   const { known, hold } = await (settled.plan.series === undefined ? look : lookAtSeries)(attempt, settled, runs)
-  if (hold !== undefined && (await lookUp(workshop, hold)) !== undefined) {
+  if (hold !== undefined && (await lookUp(workshop, hold, stop.signal)) !== undefined) {
     record.say(`${hold.runs.length > 0 ? 'Whose the failure is' : 'Which warnings are new'} waits for the verdict on ${hold.parent}, the parent; nobody is told before.`)
     return { runs: known, hold }
   }

@@ -13,9 +13,9 @@ import type { Settled, Workshop } from '../workshop.ts'
 const longest = 10 * 60 * 1000
 
 /** Answers what it can of a hold's questions by stored verdicts, and returns the first one for which a commit must be built. */
-export async function lookUp(workshop: Workshop, hold: Hold): Promise<Question | undefined> {
+export async function lookUp(workshop: Workshop, hold: Hold, signal?: AbortSignal): Promise<Question | undefined> {
   for (let question = nextQuestion(hold); question !== undefined; question = nextQuestion(hold)) {
-    const known = await storedAnswers(workshop, hold, question)
+    const known = await storedAnswers(workshop, hold, { ...question, signal })
     hold.answers[question.commit] = { ...hold.answers[question.commit], ...known }
     const open = question.runs.filter((run) => known[run] === undefined)
     if (open.length > 0) return { commit: question.commit, runs: open }
@@ -37,10 +37,15 @@ export async function withAuthors(workshop: Workshop, hold: Hold | undefined, ru
   }))
 }
 
-async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs }: Question): Promise<Record<string, Answer>> {
+interface Asked extends Question {
+  /** Ends the settling, as if nothing were stored. */
+  signal?: AbortSignal | undefined
+}
+
+async function storedAnswers(workshop: Workshop, hold: Hold, { commit, runs, signal }: Asked): Promise<Record<string, Answer>> {
   // Settling another commit takes time; where its verdicts cannot be there, it is left to the build.
   if (hold.request.fresh || !mayBeStored(hold.plan, runs)) return {}
-  const settled = await settleAt(workshop, hold, commit, runs)
+  const settled = await settleAt(workshop, hold, { commit, runs, signal })
   if (settled?.origin === undefined) return {}
   const plan = withoutRequestValues(settled.plan)
   const asked = { ...plan, runs: withNeeds(plan, runs) }
@@ -60,9 +65,9 @@ function mayBeStored(plan: Plan, runs: string[]): boolean {
 }
 
 /** Undefined where it cannot be settled; building it will tell why. */
-async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: string[]): Promise<Pick<Settled, 'plan' | 'request' | 'origin'> | undefined> {
+async function settleAt(workshop: Workshop, hold: Hold, { commit, runs, signal }: Asked): Promise<Pick<Settled, 'plan' | 'request' | 'origin'> | undefined> {
   try {
-    const settled = await workshop.settle(blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs }), AbortSignal.timeout(longest))
+    const settled = await workshop.settle(blameRequest(hold.request, { build: hold, pipeline: hold.plan.pipeline, commit, runs }), AbortSignal.any([AbortSignal.timeout(longest), ...(signal === undefined ? [] : [signal])]))
     return 'plan' in settled ? settled : undefined
   } catch (error) {
     workshop.log.warn({ err: error, build: buildName(hold), commit }, 'settling another commit for blame failed')
@@ -71,7 +76,7 @@ async function settleAt(workshop: Workshop, hold: Hold, commit: string, runs: st
 }
 
 async function authorOf(workshop: Workshop, hold: Hold, commit: string): Promise<{ author_name: string; author_email: string } | undefined> {
-  const request = commit === hold.request.commit_id ? hold.request : (await settleAt(workshop, hold, commit, []))?.request
+  const request = commit === hold.request.commit_id ? hold.request : (await settleAt(workshop, hold, { commit, runs: [] }))?.request
   if (request?.author_email === undefined) return undefined
   return { author_name: request.author_name ?? '', author_email: request.author_email }
 }
