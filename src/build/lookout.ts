@@ -85,7 +85,8 @@ function openIndex() {
   const targetOf = new Map<string, string>()
   return {
     add(entry: string, request: Request): void {
-      if (request.blame !== undefined) return
+      // Nobody who wants an old commit built again wants the newest one cancelled for it.
+      if (request.blame !== undefined || request.retry_of !== undefined) return
       const name = targetName(request)
       const target = targets.get(name) ?? { commits: new Map<string, string>(), newest: undefined }
       if (target.commits.size === 0 || (target.newest !== undefined && isNewer(entry, target.newest))) target.newest = entry

@@ -55,6 +55,7 @@ test.each<[string, Partial<Request>]>([
   ['by another hook', { hook: 'other' }],
   ['for another pipeline', { pipeline: 'job:other' }],
   ['that is not trusted', { source: 'github', trusted: false }],
+  ['that repeats an older build', { retry_of: 'tool/1' }],
   ['that is made to blame', { blame: { for: 'tool/1', runs: ['a'] } }],
 ])('a request %s does not take the place of another', async (_, changes) => {
   const { lookout, push, claim } = aLookout()
