@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
 import { pino, type Logger } from 'pino'
 
 export type { Logger } from 'pino'
@@ -17,22 +17,39 @@ export function openLog(path: string): Logger {
 
 function rotating(path: string): { write(line: string): void } {
   let descriptor = openSync(path, 'a')
-  let size = fstatSync(descriptor).size
+  let most = limit
   return {
     write(line) {
-      if (size > limit) {
-        closeSync(descriptor)
-        rotate(path)
-        descriptor = openSync(path, 'a')
-        size = fstatSync(descriptor).size
-      }
       try {
-        size += writeSync(descriptor, line)
+        keepUp()
+        writeSync(descriptor, line)
       } catch (error) {
         // A full disk must not end the receiver or the builder; what matters is in the queue and in the records.
         process.stderr.write(`writing ${path}: ${(error as Error).message}\n${line}`)
       }
     },
+  }
+
+  /** Sets a full file aside, and leaves one that another process, or somebody by hand, set aside or removed: nobody would look there. */
+  function keepUp(): void {
+    const there = statSync(path, { throwIfNoEntry: false })
+    if (there?.ino === fstatSync(descriptor).ino && there.size <= most) return
+    try {
+      if (there !== undefined && there.size > most) rotate(path)
+      startAnew()
+      most = limit
+    } catch (error) {
+      // In a directory that is read-only or somebody else's now: it grows on where it is.
+      most = (there?.size ?? 0) + limit
+      process.stderr.write(`setting ${path} aside: ${(error as Error).message}\n`)
+    }
+  }
+
+  /** The old one is closed last, so that there is always one to write to. */
+  function startAnew(): void {
+    const next = openSync(path, 'a')
+    closeSync(descriptor)
+    descriptor = next
   }
 }
 
