@@ -31,9 +31,10 @@ test('a tick with nothing waiting and nothing due ends without node, and is note
   const place = aPlace()
   const { home } = place
   writeFileSync(join(home, 'queue/.lock'), '')
-  writeFileSync(join(home, 'outbox/9999999999-key.json'), '')
+  const inFourHours = `outbox/${Math.floor(Date.now() / 1000) + 4 * 3600}-key.json`
+  writeFileSync(join(home, inFourHours), '')
   // Nobody claims these: a link is no entry.
-  symlinkSync(join(home, 'outbox/9999999999-key.json'), join(home, 'queue/link.json'))
+  symlinkSync(join(home, inFourHours), join(home, 'queue/link.json'))
   mkdirSync(join(home, 'queue/directory.json'))
   const tick = join(home, 'logs/tick')
   writeFileSync(tick, '')
@@ -42,7 +43,7 @@ test('a tick with nothing waiting and nothing due ends without node, and is note
   expect(statSync(tick).mtimeMs).toBeGreaterThan(1000)
 })
 
-test.each(['queue/1.000001-a.json', 'queue/low/1.000001-a.json', 'queue/claimed/1.000001-a.json', 'queue/tmp/1.000001-a.json', 'outbox/1-key.json'])('%s starts node', (path) => {
+test.each(['queue/1.000001-a.json', 'queue/low/1.000001-a.json', 'queue/claimed/1.000001-a.json', 'queue/tmp/1.000001-a.json', 'outbox/1-key.json', 'outbox/9999999999-key.json'])('%s starts node', (path) => {
   const place = aPlace()
   const { home } = place
   writeFileSync(join(home, path), '')

@@ -30,7 +30,7 @@ const patchworkSourceSchema = v.strictObject({
       /** Mail also what does not apply. */
       not_applied: v.optional(v.boolean(), false),
       /** Minutes after which the reply leaves although another pipeline of the series is not decided. */
-      wait: v.optional(positive, 360),
+      wait: v.optional(v.pipe(positive, v.maxValue(7 * 24 * 60, 'expected at most a week: 10080')), 360),
     }),
   ),
   /** Post nothing and mail MAIL_ADMIN only. */

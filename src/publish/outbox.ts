@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { takeLock } from '../disk/lock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { isDue } from '../model/due.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Outcome, Publisher, Report } from './publisher.ts'
 import { readReport, readReports } from './report-file.ts'
@@ -126,7 +127,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
   }
 
   function due(now: number): Waiting[] {
-    return shelves.list().filter((waiting) => waiting.due * 1000 <= now)
+    return shelves.list().filter((waiting) => isDue(waiting.due, now / 1000))
   }
 }
 

@@ -72,6 +72,16 @@ test('a report that is not to leave before its time waits for it', async () => {
   expect(asked).toEqual(['reply-a'])
 })
 
+test('a report that was put off while the clock was years ahead is due once the clock is right again', async () => {
+  const { outbox, handOver } = room()
+  const wrong = Date.now() + 3650 * day
+  handOver('email-a', new Date(wrong))
+  await outbox.deliverDue({ email: answering('later').publisher }, wrong)
+  const { asked, publisher } = answering('sent')
+  await outbox.deliverDue({ email: publisher })
+  expect(asked).toEqual(['email-a'])
+})
+
 test('handing over tells how many reports of the build wait', async () => {
   const { build, outbox, write } = room()
   expect(outbox.handOver(build)).toBe(0)

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildName, type BuildId, type BuildResult } from '../../model/build.ts'
+import { isDue } from '../../model/due.ts'
 import { isTerminal } from '../../model/verdict.ts'
 import type { Claim } from '../../queue/queue.ts'
 import { addToIndex } from '../../record/build-index.ts'
@@ -65,7 +66,7 @@ async function settleHold(workshop: Workshop, build: BuildId): Promise<number> {
   const result = hold && isTerminal(workshop.records.status(build)) ? workshop.records.result(build) : undefined
   if (hold === undefined || result === undefined) return 0
   if (result.blame === undefined) {
-    const question = Date.now() / 1000 >= hold.due ? undefined : await lookUp(workshop, hold)
+    const question = isDue(hold.due, Date.now() / 1000) ? undefined : await lookUp(workshop, hold)
     if (question !== undefined) {
       await ask(workshop, hold, question)
       return 0
