@@ -1,10 +1,9 @@
-import type { Decision } from '../ledger/ledger.ts'
+import type { Dated } from '../ledger/ledger.ts'
 import { buildName } from '../model/build.ts'
+import type { Report } from '../publish/publisher.ts'
 import { waitingReports } from '../publish/shelves.ts'
 import type { Listed } from '../queue/queue.ts'
 import type { Home } from './open-home.ts'
-
-type Dated = Decision & { at: string }
 
 /** Something that asked for a build, and all that was decided about it. */
 export interface Event {
@@ -29,7 +28,9 @@ export async function eventsAbout(home: Home, key: string): Promise<Event[]> {
   const listed = (await home.queue.list()).filter((one) => isAbout(one, key))
   const found = home.ledger.find(key)
   const keys = new Set([...found.map((decision) => keyOf(decision, found)), ...listed.map(({ entry }) => entry)])
-  return [...keys].filter((one) => one !== undefined).map((one) => eventOf(home, historyOf(home, one), listed.find(({ entry }) => entry === one)))
+  const known = decisionsOn(home, new Set([...keys].filter((one) => one !== undefined)))
+  const reports = waitingReports(home.home)
+  return [...known].map(([one, history]) => eventOf(home, { history, reports, listed: listed.find(({ entry }) => entry === one) }))
 }
 
 function isAbout({ entry, request, build }: Listed, key: string): boolean {
@@ -43,16 +44,40 @@ function keyOf({ entry, delivery, build }: Dated, found: Dated[]): string | unde
   return entry ?? sibling?.entry ?? delivery ?? build
 }
 
-/** What was decided under one key, and about the builds and deliveries that these decisions name. */
-function historyOf({ ledger }: Home, key: string): Dated[] {
-  const own = ledger.find(key)
-  const further = new Set(own.flatMap(({ build, delivery }) => [build, delivery]).filter((name) => name !== undefined && name !== key))
-  const all = [...own, ...[...further].flatMap((name) => ledger.find(name!).filter(({ entry }) => entry === undefined || entry === key))]
+/** What was decided under each key, and about the builds and deliveries that these decisions name. A commit may have a build each night: the ledger is read twice for all of them. */
+function decisionsOn({ ledger }: Home, keys: Set<string>): Map<string, Dated[]> {
+  const own = byName(ledger.findNamed(keys))
+  const further = new Set([...own.values()].flat().flatMap(furtherNames))
+  const others = byName(ledger.findNamed(further))
+  return new Map([...keys].map((key) => [key, historyOf(key, own.get(key) ?? [], others)]))
+}
+
+function historyOf(key: string, own: Dated[], others: Map<string, Dated[]>): Dated[] {
+  const further = new Set(own.flatMap(furtherNames).filter((name) => name !== key))
+  const all = [...own, ...[...further].flatMap((name) => (others.get(name) ?? []).filter(({ entry }) => entry === undefined || entry === key))]
   const distinct = new Map(all.map((decision) => [JSON.stringify(decision), decision]))
   return [...distinct.values()].toSorted((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0))
 }
 
-function eventOf(home: Home, history: Dated[], listed: Listed | undefined): Event {
+function furtherNames({ build, delivery }: Dated): string[] {
+  return [build, delivery].filter((name) => name !== undefined)
+}
+
+/** Each decision under every name that it has. */
+function byName(decisions: Dated[]): Map<string, Dated[]> {
+  const named = new Map<string, Dated[]>()
+  for (const decision of decisions) {
+    for (const name of new Set([decision.entry, decision.delivery, decision.build])) {
+      if (name === undefined) continue
+      const list = named.get(name)
+      if (list === undefined) named.set(name, [decision])
+      else list.push(decision)
+    }
+  }
+  return named
+}
+
+function eventOf(home: Home, { history, listed, reports }: { history: Dated[]; listed: Listed | undefined; reports: Report[] }): Event {
   const last = history.findLast(({ decision }) => !besides.has(decision)) ?? history.at(-1)
   const first = (name: 'entry' | 'delivery' | 'repository' | 'ref' | 'commit_id') => history.find((decision) => decision[name] !== undefined)?.[name]
   return {
@@ -63,12 +88,12 @@ function eventOf(home: Home, history: Dated[], listed: Listed | undefined): Even
     commit_id: first('commit_id') ?? listed?.request?.commit_id,
     current: waitsClaimed(home, listed) ?? currentOf(last, listed),
     history,
-    unsent: unsentOf(home, new Set(history.map(({ build }) => build))),
+    unsent: unsentOf(reports, new Set(history.map(({ build }) => build))),
   }
 }
 
-function unsentOf({ home }: Home, builds: Set<string | undefined>): Event['unsent'] {
-  return waitingReports(home).filter(({ build }) => builds.has(build)).map(({ build, id, publisher }) => ({ build, report: id, publisher }))
+function unsentOf(reports: Report[], builds: Set<string | undefined>): Event['unsent'] {
+  return reports.filter(({ build }) => builds.has(build)).map(({ build, id, publisher }) => ({ build, report: id, publisher }))
 }
 
 /** A build that was begun, but whose first run has no place yet, is not built meanwhile. */

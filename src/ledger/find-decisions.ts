@@ -2,9 +2,7 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { orMissing } from '../disk/read.ts'
-import type { Decision } from './ledger.ts'
-
-type Found = Decision & { at: string }
+import type { Dated, Decision } from './ledger.ts'
 
 const chunk = 256 * 1024
 
@@ -15,19 +13,27 @@ const longest = 4 * chunk
  * All decisions under a directory that name the commit (or begin it with at least 7 digits), delivery, entry or build;
  * oldest first. The files are read in pieces, so memory grows with what is found, not with what was ever decided.
  */
-export function findDecisions(directory: string, key: string): Found[] {
+export function findDecisions(directory: string, key: string): Dated[] {
   if (key === '') return []
-  const days = (orMissing(() => readdirSync(directory)) ?? []).filter((name) => /^\d{4}-\d\d-\d\d\.jsonl$/.test(name)).toSorted()
-  return days.flatMap((day) => findInDay(join(directory, day), key))
-}
-
-function findInDay(path: string, key: string): Found[] {
   // A line that matches holds the key as JSON writes it; searching for that is far cheaper than parsing every line.
   const needle = JSON.stringify(key).slice(1, -1).toLowerCase()
-  const found: Found[] = []
-  for (const line of linesOf(path)) {
-    const decision = line.toLowerCase().includes(needle) ? parseLine(line) : undefined
-    if (decision !== undefined && names(decision, key)) found.push(decision)
+  return find(directory, { mayMatch: (line) => line.toLowerCase().includes(needle), matches: (decision) => names(decision, key) })
+}
+
+/** All decisions whose delivery, entry or build is one of the names, oldest first. */
+export function findNamed(directory: string, wanted: ReadonlySet<string>): Dated[] {
+  if (wanted.size === 0) return []
+  return find(directory, { mayMatch: () => true, matches: ({ delivery, entry, build }) => [delivery, entry, build].some((name) => name !== undefined && wanted.has(name)) })
+}
+
+function find(directory: string, { mayMatch, matches }: { mayMatch: (line: string) => boolean; matches: (decision: Decision) => boolean }): Dated[] {
+  const days = (orMissing(() => readdirSync(directory)) ?? []).filter((name) => /^\d{4}-\d\d-\d\d\.jsonl$/.test(name)).toSorted()
+  const found: Dated[] = []
+  for (const day of days) {
+    for (const line of linesOf(join(directory, day))) {
+      const decision = mayMatch(line) ? parseLine(line) : undefined
+      if (decision !== undefined && matches(decision)) found.push(decision)
+    }
   }
   return found
 }
@@ -38,11 +44,11 @@ function names(decision: Decision, key: string): boolean {
 }
 
 /** A line that a power cut or a full disk tore may have the next decision glued to it: that one is still read. */
-function parseLine(line: string): Found | undefined {
+function parseLine(line: string): Dated | undefined {
   const start = line.lastIndexOf('{"at":"')
   if (start < 0) return undefined
   try {
-    return JSON.parse(line.slice(start)) as Found
+    return JSON.parse(line.slice(start)) as Dated
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

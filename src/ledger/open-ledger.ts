@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isCode } from '../disk/read.ts'
 import { makeDirectory } from '../disk/write.ts'
 import type { Logger } from '../log/open-log.ts'
-import { findDecisions } from './find-decisions.ts'
+import { findDecisions, findNamed } from './find-decisions.ts'
 import type { Decision, Ledger } from './ledger.ts'
 
 interface DayFile {
@@ -20,7 +20,7 @@ interface DayFile {
 export function openLedger(directory: string, log?: Logger): Ledger {
   let day: DayFile | undefined
 
-  return { decide, find: (key) => findDecisions(directory, key) }
+  return { decide, find: (key) => findDecisions(directory, key), findNamed: (names) => findNamed(directory, names) }
 
   function decide(...decisions: Decision[]): void {
     const at = new Date().toISOString()

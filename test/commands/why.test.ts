@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventsAbout } from '../../src/commands/events-about.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
 import { openOutbox } from '../../src/publish/outbox.ts'
 import { writeReport } from '../../src/publish/report-file.ts'
 import { aRequest } from '../helpers/a-request.ts'
@@ -22,6 +24,24 @@ test('a commit, its delivery, its entry and its build all lead to the one decisi
     expect(stdout.split('\n')[0]).toBe('failed: The build failed with exit code 2.')
     expect([...stdout.matchAll(/^ {2}\d{4}-\d\d-\d\d [\d:]{8} +(\S+)/gm)].map((match) => match[1])).toEqual(['queued', 'building', 'failed', 'duplicate', 'mailed'])
   }
+})
+
+test('a commit that was built each night is told with all its builds, and the ledger is not read once more for each of them', async () => {
+  const { home, ledger, queue, records, accept, decide } = homeWithBuilds()
+  let read = 0
+  const counting: Ledger = { ...ledger, find: (key) => (read++, ledger.find(key)), findNamed: (names) => (read++, ledger.findNamed(names)) }
+  const events = () => eventsAbout({ home, ledger: counting, queue, records }, delivered.commit_id)
+  const reads: number[] = []
+  for (const nights of [1, 3]) {
+    while (records.status({ pipeline: 'app', number: nights }) === undefined) {
+      await accept({ ...delivered, delivery: crypto.randomUUID() })
+      await decide('passed')
+    }
+    read = 0
+    expect((await events()).map(({ history }) => history.map(({ decision }) => decision))).toEqual(Array(nights).fill(['queued', 'building', 'passed']))
+    reads.push(read)
+  }
+  expect(reads[1]).toBe(reads[0])
 })
 
 test('a mail that waits for its server is told as not sent', async () => {
