@@ -9,6 +9,9 @@ import { tellBuilds } from './tell-builds.ts'
 /** Milliseconds between two looks into the outbox while builds run: a mail that waits does not wait for a long build. */
 const deliveryInterval = 30_000
 
+/** What runs find in a bare cron's world, and what other users need to enter a tree that is handed to them: a login shell's or a service's may be anything. */
+const givenUmask = 0o022
+
 export function define(command: Command): void {
   command
     .option('--threads <number>', 'how many runs execute at once (THREADS in environment.sh, else 1)', wholeNumber)
@@ -17,6 +20,7 @@ export function define(command: Command): void {
 }
 
 async function build(threads: number | undefined): Promise<void> {
+  process.umask(givenUmask)
   const config = await openConfig()
   const opened = openWorkshop(config, threads ?? config.settings.THREADS)
   const workshop = process.stdout.isTTY ? { ...opened, ledger: tellBuilds(opened.ledger) } : opened

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
 import { aHome, exitOf, until } from '../helpers/a-home.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -281,6 +281,15 @@ describe('a builder', () => {
     expect(list('queue/bad')).toContain(entry)
     expect(result('app/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('3 builders died') })
     expect(smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
+  })
+
+  test.each(['000', '077'])('a job has the umask 022, also where the builder was started with %s', async (mask) => {
+    const home = aHome({ chunks: { build_packages: 'umask; touch made; stat -c "made %a" made' } })
+    const usual = process.umask(Number.parseInt(mask, 8))
+    onTestFinished(() => void process.umask(usual))
+    home.drop()
+    expect(await home.build()).toMatchObject({ code: 0, stderr: '' })
+    expect(home.console('app/1')).toMatch(/^0022\n(?:.*\n)*made 644\n/m)
   })
 
   test('a job sees the world it is given and nothing of the builder’s', async () => {
