@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { exitOf, until } from '../helpers/a-home.ts'
 import { aServer } from '../helpers/a-server.ts'
 import { gitHttp } from '../helpers/git-http.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
@@ -67,6 +68,22 @@ describe.skipIf(!isInstalled('bwrap', 'apt-get install bubblewrap'))("a fork's p
     expect(server.list('builds/Codertocat~Hello-World')).toEqual(['1'])
   })
 
+  test('that is pushed to again and again has only its newest commit built, so that others get their turn', async () => {
+    const server = await aServer({ chunks: { build_packages: 'sleep 600\n' }, shipped: true, settings: { BUILD_ON_PUSH: '0' } })
+    const { body, push } = await aPullRequest({ 'hello.txt': 'good day\n' }, 'Say good day')
+    const receiver = await server.serve()
+    await receiver.deliver(body, { event: 'pull_request' })
+    const builder = server.startBuilder()
+    await until('the first build runs', () => server.list(`builds/${build}/runs`).length > 0)
+    for (const text of ['good', 'better']) await receiver.deliver(push(text), { event: 'pull_request' })
+    server.write({ 'scripts/build_packages': 'true\n' })
+    await receiver.deliver(push('best'), { event: 'pull_request' })
+    expect(await exitOf(builder)).toBe(0)
+    const results = server.list('builds/Codertocat~Hello-World').map((number) => server.result(`Codertocat~Hello-World/${number}`))
+    expect(results.map(({ verdict }) => verdict)).toEqual(['cancelled', 'cancelled', 'cancelled', 'passed'])
+    expect(results[0]!.reason).toContain('superseded by')
+  })
+
   test.skipIf(process.getuid?.() === 0 && !isInstalled('slirp4netns', 'apt-get install slirp4netns'))("that this server grants the network has one, which does not reach this host's loopback", async () => {
     const smtp = await smtpListener()
     const server = await aServer({
@@ -126,5 +143,12 @@ async function aPullRequest(files: Record<string, string>, message: string) {
     head.sha = commit
     head.repo.id = target.repo.id + 1
   })
-  return { body, commit }
+  /** As after another push to it. */
+  const push = (text: string) => {
+    repo.git('checkout', '--quiet', '--detach')
+    const sha = repo.commit({ 'hello.txt': text })
+    repo.git('update-ref', 'refs/pull/2/head', sha)
+    return { ...body, action: 'synchronize', pull_request: { ...body.pull_request, head: { ...body.pull_request.head, sha } } }
+  }
+  return { body, commit, push }
 }
