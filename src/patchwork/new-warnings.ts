@@ -39,7 +39,8 @@ export function newWarnings(before: Warnings, now: Warnings): NewWarning[] {
 function warningOf(line: string, workspace: string): string | undefined {
   // Most lines of a log give none; this look is cheap.
   if (line.length > 10_000 || !line.includes('warning')) return undefined
-  const match = /^\s*((?:[A-Za-z]:)?[^:()\0]+)(?::\d+(?::\d+)?:|\(\d+(?:,\d+)?\)\s*:)\s*warning(?: [A-Z]+\d+)?:\s*(.+)$/.exec(line)
+  // A file begins with no blank: otherwise a line of blanks takes the square of its length.
+  const match = /^\s*((?:[A-Za-z]:)?[^\s:()\0][^:()\0]*)(?::\d+(?::\d+)?:|\(\d+(?:,\d+)?\)\s*:)\s*warning(?: [A-Z]+\d+)?:\s*(.+)$/.exec(line)
   if (match === null) return undefined
   return `${relative(match[1]!, workspace)}\0${match[2]!.trim().replace(/:\d+(?::\d+)?\b/g, '')}`
 }

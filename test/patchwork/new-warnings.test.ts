@@ -45,3 +45,9 @@ test('a line of 20 MB and a hundred thousand different warnings are bounded', as
   const many = Array.from({ length: 100_000 }, (_, index) => `a.c:1: warning: number ${index} of them`).join('\n')
   expect(await compare('', many)).toHaveLength(20_000)
 })
+
+test('lines of blanks that speak of a warning hold nobody up', async () => {
+  // Where the time is the square of a line's length, these take far longer than a test may.
+  const lines = `${' '.repeat(9900)}warning\n`.repeat(4000)
+  expect(await compare('', lines)).toEqual([])
+})
