@@ -15,6 +15,9 @@ import { inside } from './sandbox-files.ts'
 import { showShared } from './show-shared.ts'
 import { makeTemporary } from './temporary.ts'
 
+/** How often, 100 milliseconds apart, a container is told to end that takes no word. */
+const mostAttempts = 600
+
 export interface ContainerSettings extends EngineSettings {
   /** Whether images that are not here are fetched; one that is here is never fetched again. */
   pull: 'missing' | 'never'
@@ -129,14 +132,15 @@ function attachedStart(engine: Engine, name: string): Tree {
     env: engine.environment,
     holders: 2,
     notes: [],
-    stop: { ask: () => void askToEnd(engine, name), kill: () => void engine.run('kill', '--signal', 'KILL', name) },
+    // The engine would ask process 1 only; a shell inside reaches all others.
+    stop: { ask: () => void insist(engine, ['exec', name, '/bin/sh', '-c', 'kill -TERM -1']), kill: () => void insist(engine, ['kill', '--signal', 'KILL', name]) },
   }
 }
 
-/** The engine would signal process 1 only; a shell inside reaches all others. A container that is just starting has none yet. */
-async function askToEnd(engine: Engine, name: string): Promise<void> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const { ok, stderr } = await engine.run('exec', name, '/bin/sh', '-c', 'kill -TERM -1')
+/** Until the container has taken it, or is gone: one that is just starting takes nothing yet. */
+async function insist(engine: Engine, command: string[]): Promise<void> {
+  for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+    const { ok, stderr } = await engine.run(...command)
     if (ok || isGone(stderr)) return
     await sleep(100)
   }
