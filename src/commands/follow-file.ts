@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { orMissing } from '../disk/read.ts'
 
-/** A file that others append to, rename away when it is full, and make anew. */
+/** A file that others append to, rename away when it is full, and make anew, or empty to make room. */
 export interface FollowedFile {
   /** The whole lines that were written since the last call, also those of a file that was set aside meanwhile. */
   newLines(): string[]
@@ -18,8 +18,8 @@ export function followFile(path: string): FollowedFile {
     newLines() {
       let text = readOn()
       const there = orMissing(() => statSync(path))
-      if (there !== undefined && (descriptor === undefined || fstatSync(descriptor).ino !== there.ino)) {
-        // Set aside since: what came between the reading above and the renaming is still to be read.
+      if (there !== undefined && (descriptor === undefined || fstatSync(descriptor).ino !== there.ino || there.size < offset)) {
+        // Set aside or emptied since: what came between the reading above and the renaming is still to be read.
         text += readOn()
         startAnew()
         text += readOn()

@@ -45,16 +45,7 @@ test('a text of several lines stands below its line', async () => {
 })
 
 test('-f goes on across a rotation', async () => {
-  const home = homeWithLogs()
-  const path = join(home, 'logs/build.log')
-  writeFileSync(path, line(1, 'before'))
-  const child = spawn(join(process.cwd(), 'bin/quern'), ['logs', '-f'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'] })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let seen = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
-  const shows = async (word: string) => {
-    while (!seen.includes(word)) await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const { home, path, seen, shows } = followed()
   await shows('before')
   appendFileSync(path, line(2, 'second'))
   await shows('second')
@@ -63,8 +54,30 @@ test('-f goes on across a rotation', async () => {
   writeFileSync(path, line(4, 'first-of-new'))
   writeFileSync(join(home, 'logs/webhook.log'), line(5, 'log-that-came-later'))
   await Promise.all(['last-of-old', 'first-of-new', 'log-that-came-later'].map(shows))
-  expect(seen.match(/before|second|last-of-old|first-of-new|log-that-came-later/g)).toEqual(['before', 'second', 'last-of-old', 'first-of-new', 'log-that-came-later'])
+  expect(seen().match(/before|second|last-of-old|first-of-new|log-that-came-later/g)).toEqual(['before', 'second', 'last-of-old', 'first-of-new', 'log-that-came-later'])
 })
+
+test('-f goes on when somebody empties a log to make room', async () => {
+  const { path, shows } = followed()
+  await shows('before')
+  writeFileSync(path, line(2, 'after'))
+  await shows('after')
+})
+
+/** A builder's log of one line that is followed. */
+function followed() {
+  const home = homeWithLogs()
+  const path = join(home, 'logs/build.log')
+  writeFileSync(path, line(1, 'before'.padEnd(500, '.')))
+  const child = spawn(join(process.cwd(), 'bin/quern'), ['logs', '-f'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more))
+  const shows = async (word: string) => {
+    while (!text.includes(word)) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return { home, path, seen: () => text, shows }
+}
 
 test('where nothing has been logged yet, that is said', async () => {
   const home = homeWithLogs()
