@@ -171,6 +171,13 @@ test('a failure whose parent was taken out of the queue is told as ours when it 
   expect(list('ledger/held')).toEqual([])
 })
 
+test('a failure whose record somebody removed while it waited is waited for no longer', async () => {
+  const { home, grind, list } = await held()
+  rmSync(join(home, 'builds/check/1'), { recursive: true })
+  await grind()
+  expect(list('ledger/held')).toEqual([])
+})
+
 test('a parent that is not built in time makes the failure ours, and is no news when it is built after all', async () => {
   const { home, entry, grind, makeDue, resultOf, results, mailedBy } = await held()
   const file = join(home, 'builds/check/1/blame.json')

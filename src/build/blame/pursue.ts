@@ -38,10 +38,11 @@ function otherThatAwaits({ home }: Workshop, { entry }: Claim, answered: Readonl
   return heldBuilds(home).find((build) => holdOf(home, build)?.awaits?.entry === entry && !answered.has(buildName(build)))
 }
 
-/** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over. */
+/** Goes on with every build whose reports wait: a builder may have died, an entry may be gone, a wait may be over, somebody may have removed the record. */
 export async function lookAtHolds(workshop: Workshop): Promise<void> {
   for (const build of heldBuilds(workshop.home)) {
     const hold = holdOf(workshop.home, build)
+    if (hold === undefined) forget(workshop, build)
     if (hold?.awaits !== undefined && !(await isOpen(workshop, hold.awaits.entry))) giveUp(workshop, hold, hold.awaits)
     await settleHold(workshop, build)
   }
@@ -103,6 +104,12 @@ function addAnswers({ home }: Workshop, build: BuildId, commit: string, answers:
 async function isOpen({ queue }: Workshop, entry: string): Promise<boolean> {
   const found = await queue.find(entry)
   return found !== undefined && found.state !== 'bad'
+}
+
+/** There is nothing left that could be told, and once it is due every tick would start for it. */
+function forget({ home, log }: Workshop, build: BuildId): void {
+  log.warn({ build: buildName(build) }, 'nobody is told whose its failures are: its blame.json is gone or torn')
+  endHold(home, build)
 }
 
 /** Somebody took the entry out of the queue: what it asked stays unknown. */
