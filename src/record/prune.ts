@@ -25,8 +25,9 @@ export function pruneRecords(home: string, { rulesOf, inUse, now, dryRun }: { ru
     const directory = join(home, 'builds', pipeline)
     if (!dryRun) finishRemovals(directory)
     const removed = retired(endedBuilds(directory), rulesOf(pipeline), now).filter(({ number }) => !inUse.has(buildName({ pipeline, number })))
-    if (!dryRun) for (const { number } of removed) remove(directory, String(number))
-    return removed.map(({ number, bytes }) => ({ pipeline, number, bytes }))
+    const pruned = removed.map(({ number, bytes }) => ({ pipeline, number, bytes: bytes() }))
+    if (!dryRun) for (const { number } of pruned) remove(directory, String(number))
+    return pruned
   })
 }
 
@@ -36,7 +37,7 @@ function endedBuilds(directory: string): Aged[] {
     .flatMap((name) => {
       const record = join(directory, name)
       if (!isTerminal(readIfThere(join(record, 'status'))?.trim() as Status | undefined)) return []
-      return [{ number: Number(name), ended: endOf(record), bytes: bytesIn(record) }]
+      return [{ number: Number(name), ended: () => endOf(record), bytes: () => bytesIn(record) }]
     })
 }
 

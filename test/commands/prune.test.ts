@@ -16,9 +16,21 @@ test.each([
   { rules: { days: 35, builds: 2 }, kept: [3, 4] },
   { rules: { days: 1, mebibytes: 1 }, kept: [4] },
 ])('of builds that ended 40, 30, 10 and 5 days ago, a MiB each, $rules keeps $kept', ({ rules, kept }) => {
-  const builds = [40, 30, 10, 5].map((ago, index) => ({ number: index + 1, ended: -ago * day, bytes: 1024 ** 2 }))
+  const builds = [40, 30, 10, 5].map((ago, index) => ({ number: index + 1, ended: () => -ago * day, bytes: () => 1024 ** 2 }))
   const removed = retired(builds, rules, 0).map(({ number }) => number)
   expect([1, 2, 3, 4].filter((number) => !removed.includes(number))).toEqual(kept)
+})
+
+test.each([
+  { rules: {}, looked: [] },
+  { rules: { builds: 1 }, looked: [] },
+  { rules: { days: 1 }, looked: ['ended'] },
+  { rules: { mebibytes: 1 }, looked: ['bytes'] },
+])('for $rules nothing is looked at but $looked', ({ rules, looked }) => {
+  const asked = new Set<string>()
+  const builds = [1, 2].map((number) => ({ number, ended: () => (asked.add('ended'), 0), bytes: () => (asked.add('bytes'), 0) }))
+  retired(builds, rules, 0)
+  expect([...asked]).toEqual(looked)
 })
 
 async function aHomeWithOldBuilds(yaml: string) {
