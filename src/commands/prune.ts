@@ -4,6 +4,8 @@ import { pruneHelpers } from '../build/settle/helpers-cache.ts'
 import { heldBuilds } from '../build/blame/hold.ts'
 import { pruneVerdicts } from '../build/blame/verdicts.ts'
 import { takeLock } from '../disk/lock.ts'
+import { readIfThere } from '../disk/read.ts'
+import { writeAtomically } from '../disk/write.ts'
 import { pruneMirrors } from '../git/prune-mirrors.ts'
 import { pruneLedger } from '../ledger/prune-ledger.ts'
 import { buildName } from '../model/build.ts'
@@ -19,6 +21,7 @@ import { openHome } from './open-home.ts'
 import { pruneSeries } from './prune-series.ts'
 import { jobDefinitions } from './plan-settings.ts'
 import { printJson, printLine, printTable } from './terminal.ts'
+import { UserError } from './user-error.ts'
 
 /** Days after which decisions and known deliveries are forgotten. */
 const remembered = 365
@@ -39,6 +42,7 @@ export function define(command: Command): void {
 async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolean }): Promise<void> {
   const config = await openConfig()
   const now = Date.now()
+  if (!dryRun) requireSteadyClock(config.home, now)
   const removed = pruneRecords(config.home, { rulesOf: await openRules(config), inUse: await buildsInUse(config.home), now, dryRun })
   const before = now - remembered * day
   const forgotten = pruneDecided(config.home, { before, dryRun })
@@ -48,8 +52,27 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   const emptied = { mirrors: await pruneMirrors(join(config.home, 'cache/git'), unused), helpers: await pruneHelpers(config.home, unused) }
   if (!dryRun && removed.length > 0) renewIndex(config.home)
   const series = await pruneSeries(config, { before, removed, dryRun })
+  if (!dryRun) noteClock(config.home, now)
   if (json) printJson(removed)
   else tell(removed, { forgotten, series, ...emptied }, dryRun)
+}
+
+/** A clock that is years ahead for one night would have nearly every record, decision and delivery removed. @throws {UserError} */
+function requireSteadyClock(home: string, now: number): void {
+  const last = readIfThere(clockNote(home))?.trim() ?? ''
+  if (!(now - Date.parse(last) > remembered * day)) return
+  throw new UserError(`it is ${new Date(now).toISOString()} and the last prune was at ${last}, more than ${remembered} days before: nothing is removed by a clock that may be wrong. Set it (timedatectl set-ntp true); if it is right: rm ${clockNote(home)}`)
+}
+
+/** On a full disk the note of the last time does as well, and whoever prunes there must get to the end. */
+function noteClock(home: string, now: number): void {
+  try {
+    writeAtomically(clockNote(home), `${new Date(now).toISOString()}\n`)
+  } catch {}
+}
+
+function clockNote(home: string): string {
+  return join(home, 'ledger/pruned')
 }
 
 /** A job definition's own rule wins; a removed definition leaves the rules of quern.yaml. */

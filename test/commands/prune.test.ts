@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { retired } from '../../src/record/retention.ts'
@@ -52,6 +52,17 @@ test('records past their retention go, the newest and their numbers stay, and th
   expect(readdirSync(join(home, 'builds/app'))).toEqual(['3'])
   expect(readFileSync(join(home, 'builds/index.jsonl'), 'utf8').trim().split('\n')).toHaveLength(1)
   expect(records.reserve('app').number).toBe(4)
+})
+
+test('a clock that is more than a year after the last prune removes nothing before somebody says that it is right', async () => {
+  const { home } = await aHomeWithOldBuilds('retention: {builds: 1}\n')
+  const note = join(home, 'ledger/pruned')
+  writeFileSync(note, `${new Date(Date.now() - 3650 * day).toISOString()}\n`)
+  expect(await runQuern(home, ['prune'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`if it is right: rm ${note}`) })
+  expect(readdirSync(join(home, 'builds/app'))).toHaveLength(3)
+  rmSync(note)
+  for (const removed of [2, 0]) expect(await runQuern(home, ['prune'])).toMatchObject({ code: 0, stdout: expect.stringContaining(`Removed ${removed} builds`) })
+  expect(Date.now() - Date.parse(readFileSync(note, 'utf8').trim())).toBeLessThan(day)
 })
 
 test('a build that has not ended stays, whatever its age, and so does one whose report waits', async () => {
