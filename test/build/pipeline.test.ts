@@ -146,3 +146,14 @@ test.skipIf(!sandbox)('a mistake in the pipeline file is compared with the paren
   await buildCommit({ 'file.txt': 'more' }, { before: repo.git('rev-parse', 'HEAD') })
   expect(result('app/3')).toMatchObject({ verdict: 'failed', blame: { class: 'parent', reason: expect.stringContaining('app/4') } })
 })
+
+test.skipIf(!sandbox)('a job that a pull request gets for the files that it changes is compared with the same job of the parent', async () => {
+  const { buildCommit, repo, result } = aPipelineHome()
+  const files = { '.quern/pipeline.ts': `${head}export default pipeline((p) => {
+  if (p.repo.changed('src/**')) p.job('check', 'grep good state')
+  else p.job('none', 'true')
+})`, state: 'bad\n' }
+  const base = repo.commit(files)
+  await buildCommit({ 'src/file.txt': 'more\n' }, { ref: 'refs/pull/7/head', pull_request: { number: 7, base_ref: 'refs/heads/main', base_commit: base } })
+  expect(result('app/1')).toMatchObject({ verdict: 'failed', blame: { class: 'parent' } })
+})

@@ -137,9 +137,9 @@ function withWordsOf({ committer, author, message }: Commit, request: Request): 
   }
 }
 
-/** Undefined where it cannot be known: a new branch, or a forced push whose old commit is gone. */
+/** Undefined where it cannot be known: a new branch, or a forced push whose old commit is gone. What another commit's failure is compared with has all jobs. */
 async function filesChanged(mirror: Mirror, request: Request): Promise<string[] | undefined> {
-  const base = request.before ?? request.pull_request?.base_commit
+  const base = request.blame === undefined ? (request.before ?? request.pull_request?.base_commit) : undefined
   if (base === undefined || !(await mirror.hasCommit(base))) return undefined
   return mirror.changedFiles(base, request.commit_id)
 }
