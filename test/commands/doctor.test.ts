@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Check } from '../../src/commands/doctor/check.ts'
 import { startsBuilder } from '../../src/commands/doctor/cron.ts'
@@ -12,6 +13,8 @@ import { inactiveToken, maintainerToken, startFakePatchwork } from '../helpers/f
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+
+const root = process.getuid?.() === 0
 
 /** A home in which nothing is wrong: just made, its receiver and mail server answering, ticked a moment ago. */
 async function soundHome(status = 200) {
@@ -56,6 +59,16 @@ test('what is wrong is named with its remedy, and the exit code is 1', async () 
   expect(['mail server', 'receiver', 'cron', 'directories'].map(state)).toEqual(['wrong', 'wrong', 'wrong', 'wrong'])
   expect(checks.every((check) => check.state === 'ok' || check.remedy)).toBe(true)
   expect((await runQuern(home, ['doctor'])).stdout).toContain(`do: crontab -e, and add: * * * * * QUERN_HOME=${home} ${process.cwd()}/bin/quern build --threads 2`)
+})
+
+test.runIf(root)('another user than the owner of the home is told to be that one, not to take the home away', async () => {
+  const { home } = await soundHome()
+  spawnSync('chmod', ['-R', 'go+rX', dirname(home)])
+  const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups']
+  const env = { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }
+  const { stdout } = await promisify(execFile)('setpriv', [...asNobody, 'bin/quern', 'doctor', '--json'], { env }).catch((error: { stdout: string }) => error)
+  const { checks } = JSON.parse(stdout) as { checks: Check[] }
+  expect(checks.find(({ name }) => name === 'directories')).toMatchObject({ state: 'wrong', remedy: `${home} belongs to user 0, and you are 65534: call doctor as the user that cron and the receiver run as` })
 })
 
 test('warnings alone leave the exit code 0', async () => {

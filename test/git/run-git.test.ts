@@ -18,6 +18,14 @@ test.skipIf(!bounded)('git that may take so much memory ends where a few objects
   expect(existsSync(join(path, '.git/index'))).toBe(true)
 })
 
+test('what somebody put in the place of a commit by refs/replace/ is not taken for it', async () => {
+  const repo = gitRepo()
+  const [good, other] = [repo.commit({ file: 'good' }), repo.commit({ file: 'other' })]
+  repo.git('replace', good, other)
+  expect(repo.git('show', `${good}:file`)).toBe('other')
+  expect(await runGit(['show', `${good}:file`], { doing: 'reading a file', cwd: repo.path, env: gitWorld(process.env) })).toBe('good')
+})
+
 /** Ten names a level for the same thing: 10 to the power of `levels` files in as many objects as levels. */
 function aTreeOf(cwd: string, levels: number): string {
   const git = (args: string[], input: string) => execFileSync('git', args, { cwd, input, encoding: 'utf8', env: gitTestEnvironment }).trim()

@@ -19,7 +19,9 @@ export function checkDisk(home: string): Check[] {
 function checkDirectories(home: string): Check {
   const problems = homeDirectories.map((name) => problemOf(join(home, name))).filter((problem) => problem !== undefined)
   if (problems.length === 0) return ok('directories', `all there and writable in ${home}`)
-  return wrong('directories', problems.join('; '), `give them to the user that cron and the receiver run as: chown -R ${process.getuid?.()} ${home}`)
+  const [owner, caller] = [statSync(home).uid, process.getuid?.()]
+  if (caller !== 0 && owner !== caller) return wrong('directories', problems.join('; '), `${home} belongs to user ${owner}, and you are ${caller}: call doctor as the user that cron and the receiver run as`)
+  return wrong('directories', problems.join('; '), `give them to the user that cron and the receiver run as: chown -R ${owner} ${home}`)
 }
 
 /** A directory that is missing is no problem where it can be made. */
