@@ -5,6 +5,7 @@ import { makeDirectory } from '../disk/write.ts'
 import { isTerminal } from '../model/verdict.ts'
 import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
+import { endDueWaits } from './blame/pursue.ts'
 import { clearWorkspaces, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
 import { openSeats, type Seat } from './seats.ts'
@@ -56,6 +57,7 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     if (running.size >= mostClaimed) await Promise.race(running)
     const seat = await seats.take()
     const low = seats.canStart()
+    if (!stop.aborted) await endDueWaits(workshop)
     const before = changed(workshop.home)
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
     const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))

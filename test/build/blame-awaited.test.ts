@@ -1,11 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { holdOf, keepHold, type Hold } from '../../src/build/blame/hold.ts'
 import { followUp } from '../../src/build/blame/pursue.ts'
+import { openTurns } from '../../src/build/turns.ts'
 import type { Workshop } from '../../src/build/workshop.ts'
 import type { BuildResult } from '../../src/model/build.ts'
 import { openRecords } from '../../src/record/open-records.ts'
+import { aHome } from '../helpers/a-home.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -28,6 +30,21 @@ test('a build that begins to wait for an entry while its answer is told to other
   expect([1, 2, 3].map((number) => openRecords(home).result({ pipeline: 'app', number })?.blame?.class)).toEqual(['parent', 'parent', 'parent'])
 })
 
+test('a wait that is over ends while the builder goes on to build others', async () => {
+  const { home, build, drop, status, list } = aHome()
+  mkdirSync(join(home, 'ledger/held'), { recursive: true })
+  keepHold(home, { ...heldBuild(home, 1), due: 1 })
+  renameSync(join(home, 'ledger/held/1-app~1'), join(home, 'held'))
+  // The hold appears with the first build; the second one passes once it is gone.
+  const script = `cd ${home}; if [ -e held ]; then mv held ledger/held/1-app~1; else for i in {1..1000}; do [ -e ledger/held/1-app~1 ] || exit 0; sleep 0.05; done; exit 1; fi\n`
+  writeFileSync(join(home, 'scripts/build_packages'), script)
+  drop()
+  drop()
+  await build()
+  expect([status('app/2'), status('app/3'), list('ledger/held')]).toEqual(['PASSED', 'PASSED', []])
+  expect(openRecords(home).result({ pipeline: 'app', number: 1 })?.blame?.class).toBe('infra')
+})
+
 function heldBuild(home: string, number: number): Hold {
   const directory = join(home, 'builds/app', String(number))
   mkdirSync(directory, { recursive: true })
@@ -38,6 +55,6 @@ function heldBuild(home: string, number: number): Hold {
 }
 
 function workshopOf(home: string, reportsOn: Workshop['reportsOn']): Workshop {
-  const parts = { home, reportsOn, records: openRecords(home), ledger: { decide: () => {} }, log: { info: () => {} }, outbox: { write: async () => {}, handOver: () => 0 } }
+  const parts = { home, reportsOn, records: openRecords(home), ledger: { decide: () => {} }, log: { info: () => {} }, outbox: { write: async () => {}, handOver: () => 0 }, turns: openTurns() }
   return parts as unknown as Workshop
 }

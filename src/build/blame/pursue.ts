@@ -48,6 +48,14 @@ export async function lookAtHolds(workshop: Workshop): Promise<void> {
   }
 }
 
+/** Tells of failures whose wait is over. A builder does it now and then: where the queue never empties, no new one begins with `lookAtHolds`. */
+export async function endDueWaits(workshop: Workshop): Promise<void> {
+  for (const build of heldBuilds(workshop.home)) {
+    const hold = holdOf(workshop.home, build)
+    if (hold !== undefined && isOver(hold)) await settleHold(workshop, build).catch((error: unknown) => workshop.log.warn({ err: error, build: buildName(build) }, 'telling of a failure after its wait failed; it is tried again'))
+  }
+}
+
 /** What the record tells of whose the failures are, a sentence each. */
 export function blameSentences({ runs }: BuildResult): string[] {
   return runs.flatMap(({ name, reason, repeats, blame }) => (blame === undefined || repeats !== undefined ? [] : [`The failure of ${name} is ${blame.class}${blame.reason === reason ? '' : `: ${blame.reason}`}.`]))
@@ -63,11 +71,21 @@ export function tellBlame({ ledger }: Workshop, result: BuildResult): void {
 
 /** Tells people as soon as all classes are known or the wait is over; until then, sees that what must be built waits in the queue. */
 async function settleHold(workshop: Workshop, build: BuildId): Promise<number> {
+  // Its time may be over while its answer comes: who is second finds nothing held.
+  const end = await workshop.turns.wait(`hold ${buildName(build)}`)
+  try {
+    return await settleInTurn(workshop, build)
+  } finally {
+    end()
+  }
+}
+
+async function settleInTurn(workshop: Workshop, build: BuildId): Promise<number> {
   const hold = holdOf(workshop.home, build)
   const result = hold && isTerminal(workshop.records.status(build)) ? workshop.records.result(build) : undefined
   if (hold === undefined || result === undefined) return 0
   if (result.blame === undefined) {
-    const question = isDue(hold.due, Date.now() / 1000) ? undefined : await lookUp(workshop, hold)
+    const question = isOver(hold) ? undefined : await lookUp(workshop, hold)
     if (question !== undefined) {
       await ask(workshop, hold, question)
       return 0
@@ -118,4 +136,8 @@ function giveUp(workshop: Workshop, hold: Hold, { entry, commit }: { entry: stri
   if (question?.commit !== commit) return
   const unknown: Answer = { verdict: 'unknown', reason: `its entry ${entry} is not in the queue any more` }
   addAnswers(workshop, hold, commit, Object.fromEntries(question.runs.map((run) => [run, unknown])))
+}
+
+function isOver({ due }: Hold): boolean {
+  return isDue(due, Date.now() / 1000)
 }
