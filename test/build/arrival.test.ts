@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { grindQueue } from '../../src/build/builder.ts'
+import { openTurns } from '../../src/build/turns.ts'
 import type { Workshop } from '../../src/build/workshop.ts'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
@@ -26,7 +27,7 @@ test('an entry that comes at the moment in which the builder has found none is b
   // Each waits for the other one.
   const settle: Workshop['settle'] = async () => {
     settled++
-    await vi.waitUntil(() => settled === 2, { timeout: 20_000 })
+    await vi.waitUntil(() => settled === 2, { timeout: 60_000 })
     return { ignored: 'it is a test' }
   }
   await grindQueue(workshopOf(home, { queue: { ...queue, claim }, ledger, settle }), { endLeftovers: async () => 0, stop: new AbortController().signal })
@@ -35,6 +36,6 @@ test('an entry that comes at the moment in which the builder has found none is b
 
 function workshopOf(home: string, given: Pick<Workshop, 'queue' | 'ledger' | 'settle'>): Workshop {
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-  const parts = { home, log, threads: 2, records: openRecords(home), pipelineOf: () => 'app', prepare: () => {}, reportsOn: async () => [], workspaces: { clear: async () => [] }, outbox: { handOver: () => 0, deliverDue: async () => {} } }
+  const parts = { home, log, threads: 2, records: openRecords(home), pipelineOf: () => 'app', prepare: () => {}, reportsOn: async () => [], workspaces: { clear: async () => [] }, turns: openTurns(), outbox: { handOver: () => 0, deliverDue: async () => {} } }
   return { ...parts, ...given } as unknown as Workshop
 }

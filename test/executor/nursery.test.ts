@@ -51,7 +51,7 @@ test.runIf(inNurseries)('a run that kills all it can reaches nothing but itself'
 test.runIf(inNurseries)('a run whose process 1 was killed from outside is errored: nothing that it does could do that', async () => {
   let namespace = ''
   const running = runScript(shell, 'readlink /proc/self/ns/pid; sleep 60', { output: (chunk) => (namespace += String(chunk)), limits: { timeout: 30_000, grace: 500 } })
-  await vi.waitUntil(() => namespace.endsWith('\n'), { timeout: 20_000 })
+  await vi.waitUntil(() => namespace.endsWith('\n'), { timeout: 60_000 })
   const inside = descendants(process.pid).filter((pid) => readlinkSync(`/proc/${pid}/ns/pid`) === namespace.trim())
   process.kill(inside[0]!, 'SIGKILL')
   expect(await running).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('ended before it') })
