@@ -42,12 +42,26 @@ function pastaCommand(pasta: string): (pid: number) => string[] {
   return (pid) => [pasta, '--foreground', '--config-net', '--no-map-gw', '-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--dns-forward', '10.0.2.3', '--ns-ifname', 'tap0', String(pid)]
 }
 
+/** How often one is tried. */
+const attempts = 3
+
 async function connect([command, ...options]: string[], pid: number, mark: string): Promise<{ end(): void }> {
   const deadline = Date.now() + patience
   // Before it is in a namespace of its own, this would connect the host to itself.
   const waits = () => read(pid, 'comm') === 'sh\n' && ![undefined, networkOf('self')].includes(networkOf(pid))
   await until(waits, deadline)
   if (!waits()) throw new Error(`connecting the sandbox to the network: it had no network namespace after ${patience} ms`)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await join([command!, ...options], { pid, mark, deadline })
+    } catch (error) {
+      // On a busy host these programs fail now and then, and do not say of what.
+      if (attempt === attempts || Date.now() >= deadline) throw error
+    }
+  }
+}
+
+async function join([command, ...options]: string[], { pid, mark, deadline }: { pid: number; mark: string; deadline: number }): Promise<{ end(): void }> {
   const child = spawn(command!, options, { env: { QUERN_RUN: mark }, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe'] })
   let failure: string | undefined
   let complaint = ''
