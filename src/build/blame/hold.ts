@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { orMissing, readIfThere } from '../../disk/read.ts'
+import { readIfThere } from '../../disk/read.ts'
 import { makeDirectory, syncDirectory, writeAtomically } from '../../disk/write.ts'
 import { buildName, parseBuildName, type BuildId } from '../../model/build.ts'
+import { isDue } from '../../model/due.ts'
 import type { Plan } from '../../model/plan.ts'
 import type { Request } from '../../model/request.ts'
 import { wholeJson } from '../../model/whole-json.ts'
@@ -76,9 +77,22 @@ export function holdOf(home: string, build: BuildId): Hold | undefined {
 
 /** The builds whose reports wait, those that are due first. */
 export function heldBuilds(home: string): BuildId[] {
-  const directory = join(home, 'ledger/held')
-  const marks = (orMissing(() => readdirSync(directory)) ?? []).filter((name) => /^\d+-/.test(name)).toSorted()
-  return marks.flatMap((name) => parseBuildName(readFileSync(join(directory, name), 'utf8').trim()) ?? [])
+  return buildsOf(home, allMarks(home))
+}
+
+/** Those whose wait is over. @param now seconds since 1970 */
+export function dueBuilds(home: string, now: number): BuildId[] {
+  return buildsOf(home, allMarks(home).filter((name) => isDue(Number(name.split('-')[0]), now)))
+}
+
+function buildsOf(home: string, marks: string[]): BuildId[] {
+  return marks.toSorted().flatMap((name) => parseBuildName(readFileSync(join(home, 'ledger/held', name), 'utf8').trim()) ?? [])
+}
+
+/** Whether there are any is asked first, since every build does so: making an error takes longer. */
+function allMarks(home: string): string[] {
+  const held = join(home, 'ledger/held')
+  return existsSync(held) ? readdirSync(held).filter((name) => /^\d+-/.test(name)) : []
 }
 
 /** bin/quern reads these names, too: digits, a hyphen, whatever. */
@@ -87,10 +101,7 @@ function markName(hold: Hold): string {
 }
 
 function marksOf(home: string, build: BuildId): string[] {
-  const held = join(home, 'ledger/held')
-  // Asked first, since every build does: making an error takes longer.
-  const names = existsSync(held) ? readdirSync(held) : []
-  return names.filter((name) => /^\d+-(.*)$/s.exec(name)?.[1] === nameOf(build))
+  return allMarks(home).filter((name) => /^\d+-(.*)$/s.exec(name)?.[1] === nameOf(build))
 }
 
 function nameOf({ pipeline, number }: BuildId): string {

@@ -9,7 +9,7 @@ import { amendResult } from '../../record/build-record.ts'
 import { ask } from './ask.ts'
 import { answersOf, blameOf, withClasses } from './blame.ts'
 import { explains } from './blame-request.ts'
-import { endHold, heldBuilds, holdOf, keepHold, type Answer, type Hold } from './hold.ts'
+import { dueBuilds, endHold, heldBuilds, holdOf, keepHold, type Answer, type Hold } from './hold.ts'
 import { lookUp, withAuthors } from './look-up.ts'
 import { nextQuestion } from './question.ts'
 import type { Workshop } from '../workshop.ts'
@@ -50,9 +50,8 @@ export async function lookAtHolds(workshop: Workshop): Promise<void> {
 
 /** Tells of failures whose wait is over. A builder does it now and then: where the queue never empties, no new one begins with `lookAtHolds`. */
 export async function endDueWaits(workshop: Workshop): Promise<void> {
-  for (const build of heldBuilds(workshop.home)) {
-    const hold = holdOf(workshop.home, build)
-    if (hold !== undefined && isOver(hold)) await settleHold(workshop, build).catch((error: unknown) => workshop.log.warn({ err: error, build: buildName(build) }, 'telling of a failure after its wait failed; it is tried again'))
+  for (const build of dueBuilds(workshop.home, Date.now() / 1000)) {
+    await settleHold(workshop, build).catch((error: unknown) => workshop.log.warn({ err: error, build: buildName(build) }, 'telling of a failure after its wait failed; it is tried again'))
   }
 }
 
