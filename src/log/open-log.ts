@@ -17,6 +17,7 @@ export function openLog(path: string): Logger {
 
 function rotating(path: string): { write(line: string): void } {
   let descriptor = openSync(path, 'a')
+  let { ino } = fstatSync(descriptor)
   let most = limit
   return {
     write(line) {
@@ -33,7 +34,7 @@ function rotating(path: string): { write(line: string): void } {
   /** Sets a full file aside, and leaves one that another process, or somebody by hand, set aside or removed: nobody would look there. */
   function keepUp(): void {
     const there = statSync(path, { throwIfNoEntry: false })
-    if (there?.ino === fstatSync(descriptor).ino && there.size <= most) return
+    if (there?.ino === ino && there.size <= most) return
     try {
       if (there !== undefined && there.size > most) rotate(path)
       startAnew()
@@ -50,6 +51,7 @@ function rotating(path: string): { write(line: string): void } {
     const next = openSync(path, 'a')
     closeSync(descriptor)
     descriptor = next
+    ino = fstatSync(descriptor).ino
   }
 }
 
