@@ -15,8 +15,8 @@ const most = 200
 /** Characters of what a failure says that are looked at, more or less. */
 const longestWords = 8192
 
-/** A place in the sources. Without a bound a failure made of dots takes the square of its length, seconds in which the builder does nothing else. */
-const place = /(?<file>(?:\/|\.|\b)[\w@./-]{1,300}\.\w{1,5}):(?<line>\d+)/
+/** A place in the sources. It begins where a path does, nowhere within one: a failure made of dots would take the square of its length, seconds in which the builder does nothing else. */
+const place = /(?<![\w@./-])[@-]{0,9}(?<file>[\w./][\w@./-]{0,299}\.\w{1,5}):(?<line>\d+)/
 
 /** Lines of a digest. */
 const shownLines = 20
