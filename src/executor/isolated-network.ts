@@ -55,7 +55,7 @@ async function connect([command, ...options]: string[], pid: number, mark: strin
     try {
       return await join([command!, ...options], { pid, mark, deadline })
     } catch (error) {
-      // On a busy host these programs fail now and then, and do not say of what.
+      // Builds were errored here a few times on a busy host, and hundreds of tries to make it happen again did not. Trying again costs milliseconds.
       if (attempt === attempts || Date.now() >= deadline) throw error
     }
   }
