@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { readable } from '../model/readable.ts'
 import { lint as lintAll } from '../plan/lint.ts'
 import { openConfig } from './open-config.ts'
-import { planSettings } from './plan-settings.ts'
+import { requireHome } from './open-home.ts'
+import { jobDefinitions, planSettings } from './plan-settings.ts'
 import { printJson, printLine } from './terminal.ts'
 
 export function define(command: Command): void {
@@ -13,7 +15,10 @@ export function define(command: Command): void {
 }
 
 async function lint({ json }: { json?: boolean }): Promise<void> {
-  const linted = await lintAll(planSettings(await openConfig()))
+  const config = await openConfig()
+  // A clone of job definitions can be checked by itself, in a directory that is no home.
+  if (!existsSync(jobDefinitions(config.home))) requireHome(config.home)
+  const linted = await lintAll(planSettings(config))
   const { jobs, chunks, problems } = linted
   if (json) printJson(linted)
   else for (const problem of problems) printLine(readable(problem))

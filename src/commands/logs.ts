@@ -5,6 +5,7 @@ import { homeDirectory } from '../config/home.ts'
 import { orMissing } from '../disk/read.ts'
 import { followFile } from './follow-file.ts'
 import { openLinePrinter } from './log-lines.ts'
+import { requireHome } from './open-home.ts'
 
 interface Options {
   follow?: boolean
@@ -31,7 +32,8 @@ export function define(command: Command): void {
 
 async function logs({ follow, builder, receiver, lines }: Options): Promise<void> {
   const names = builder === receiver ? ['webhook.log', 'build.log'] : [builder ? 'build.log' : 'webhook.log']
-  const paths = names.map((name) => join(homeDirectory(), 'logs', name))
+  const home = requireHome(homeDirectory())
+  const paths = names.map((name) => join(home, 'logs', name))
   const print = await openLinePrinter()
   // Opened first, so that no line falls between what is shown and what is followed.
   const followed = follow ? paths.map(followFile) : []

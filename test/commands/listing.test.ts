@@ -198,7 +198,7 @@ test.each([
   expect(await runQuern(home, ['builds'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: cannot use the home .*: E.* Run quern as the user to whom the home belongs, or name another home by QUERN_HOME\n$/) })
 })
 
-test.each([['queue'], ['build'], ['builds'], ['serve']])('where there is no home, %s says so and makes none', async (command) => {
+test.each([['queue'], ['build'], ['builds'], ['serve'], ['lint'], ['logs'], ['sync']])('where there is no home, %s says so and makes none', async (command) => {
   const directory = tempDir()
   writeFileSync(join(directory, 'environment.sh'), 'export SECRET="not-a-real-secret"\n')
   const { code, stderr } = await runQuern(directory, [command])

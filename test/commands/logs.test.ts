@@ -7,7 +7,7 @@ import { tempDir } from '../helpers/temp-dir.ts'
 
 function homeWithLogs(): string {
   const home = tempDir()
-  mkdirSync(join(home, 'logs'))
+  for (const name of ['queue', 'logs']) mkdirSync(join(home, name))
   return home
 }
 
