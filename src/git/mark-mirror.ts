@@ -1,15 +1,26 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
 
 /** Written while git changes a mirror: where a later fetch finds it, its writer died, and it mends what that left. */
 export const marker = 'quern-fetching'
 
-/** Leaves the marker where this process dies, not where git fails: git has tidied up then. */
+/** Leaves the marker where this process dies, not where git fails. Git removes its lock files then, but not the objects that it had half of. */
 export async function marked(path: string, work: () => Promise<void>): Promise<void> {
   writeFileSync(join(path, marker), '')
   try {
     await work()
+  } catch (error) {
+    orMissing(() => removeWithin(join(path, 'objects'), /(?:^|\/)tmp_[^/]*$/))
+    throw error
   } finally {
     rmSync(join(path, marker), { force: true })
+  }
+}
+
+/** Removes what is named so below a directory. Mails that are applied meanwhile may miss an object by it: then they are tried again. */
+export function removeWithin(directory: string, names: RegExp): void {
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    if (names.test(name)) rmSync(join(directory, name), { force: true, recursive: true })
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAll } from '../disk/remove.ts'
 import { withLock } from '../disk/with-lock.ts'
@@ -8,7 +8,7 @@ import { allowedRemote } from './allowed-remote.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { followHead } from './follow-head.ts'
 import { CheckoutError, GitError } from './git-error.ts'
-import { marked, marker } from './mark-mirror.ts'
+import { marked, marker, removeWithin } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
 import type { Remote } from './remote.ts'
 import { runGit, type GitOptions } from './run-git.ts'
@@ -148,9 +148,7 @@ async function pointsThere(context: Context): Promise<boolean> {
 
 /** A fetch was killed: its lock files are stale, since we hold the mirror's own lock. What a power cut tore is cloned anew. */
 async function repair({ path, git }: Context): Promise<void> {
-  for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' })) {
-    if (/\.lock$|^gc\.pid$|^objects\/(?:.*\/)?tmp_[^/]*$/.test(name)) rmSync(join(path, name), { force: true, recursive: true })
-  }
+  removeWithin(path, /\.lock$|^gc\.pid$|^objects\/(?:.*\/)?tmp_[^/]*$/)
   try {
     await runGit(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { ...git, cwd: path, doing: `checking ${path}` })
     rmSync(join(path, marker), { force: true })

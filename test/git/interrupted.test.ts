@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -53,6 +54,30 @@ test.runIf(process.platform === 'linux')('the git of a builder that was killed d
   const mirror = await openMirrors(directory, { env }).fetchMirror(url, { commit })
   expect(await mirror.hasCommit(commit)).toBe(true)
 })
+
+test('a fetch that ends halfway leaves no half of an object in the mirror', async () => {
+  const repo = gitRepo()
+  repo.commit({ 'a.txt': 'one' })
+  const server = await gitHttp(dirname(repo.path), { other: stopHalfway })
+  const url = `${server.url}/${basename(repo.path)}/.git`
+  const mirrors = openMirrors(tempDir(), { env })
+  const { directory } = await mirrors.fetchMirror(url)
+  const halves = () => readdirSync(join(directory, 'objects'), { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('tmp_'))
+  const commit = repo.commit({ 'large.bin': randomBytes(4_000_000).toString('hex'), ...Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`${index}.txt`, String(index)])) })
+  const stop = new AbortController()
+  const fetched = mirrors.fetchMirror(url, { commit, signal: stop.signal })
+  await expect.poll(halves).not.toEqual([])
+  stop.abort(new Error('the build was cancelled'))
+  await expect(fetched).rejects.toThrow('the build was cancelled')
+  expect(halves()).toEqual([])
+})
+
+/** Sends three quarters of what is large. */
+function stopHalfway(_: IncomingMessage, response: ServerResponse): boolean {
+  const end = response.end.bind(response) as (body: Buffer) => ServerResponse
+  response.end = ((body: Buffer) => (body.length > 1_000_000 ? response.write(body.subarray(0, body.length * 0.75)) : end(body))) as typeof response.end
+  return false
+}
 
 async function silentServer(): Promise<{ url: string; asked: Promise<unknown> }> {
   const server = createServer(() => undefined)
