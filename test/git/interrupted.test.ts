@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -10,7 +10,7 @@ import { killMarked } from '../../src/executor/processes.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { bundle } from '../helpers/bundle.ts'
-import { gitHttp } from '../helpers/git-http.ts'
+import { gitHttp, stopHalfway } from '../helpers/git-http.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -71,13 +71,6 @@ test('a fetch that ends halfway leaves no half of an object in the mirror', asyn
   await expect(fetched).rejects.toThrow('the build was cancelled')
   expect(halves()).toEqual([])
 })
-
-/** Sends three quarters of what is large. */
-function stopHalfway(_: IncomingMessage, response: ServerResponse): boolean {
-  const end = response.end.bind(response) as (body: Buffer) => ServerResponse
-  response.end = ((body: Buffer) => (body.length > 1_000_000 ? response.write(body.subarray(0, body.length * 0.75)) : end(body))) as typeof response.end
-  return false
-}
 
 async function silentServer(): Promise<{ url: string; asked: Promise<unknown> }> {
   const server = createServer(() => undefined)

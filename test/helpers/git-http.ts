@@ -36,6 +36,13 @@ export async function gitHttp(root: string, { password, redirect, other }: GitHt
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, credentials }
 }
 
+/** For `other`: of what is large, three quarters are sent, and no more comes. */
+export function stopHalfway(_: IncomingMessage, response: ServerResponse): boolean {
+  const end = response.end.bind(response) as (body: Buffer) => ServerResponse
+  response.end = ((body: Buffer) => (body.length > 1_000_000 ? response.write(body.subarray(0, body.length * 0.75)) : end(body))) as typeof response.end
+  return false
+}
+
 /** CGI: https://git-scm.com/docs/git-http-backend */
 function backend(root: string, request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url!, 'http://localhost')

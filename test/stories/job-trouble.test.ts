@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
+import { statfsSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { aServer } from '../helpers/a-server.ts'
+import { gitHttp, stopHalfway } from '../helpers/git-http.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 import { canMount, smallDisk } from '../helpers/small-disk.ts'
@@ -59,6 +63,25 @@ test.skipIf(!canMount || !sandboxed)('strangers that take the disk are ended: wi
   expect(server.result('nameless/1')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('the disk ran low') })
   expect(server.status('good/1')).toBe('PASSED')
   expect(server.list('cache/work')).toEqual([])
+})
+
+test.skipIf(!canMount || !sandboxed)("a stranger's commit whose fetch takes what is left of the disk is ended, and gives back what it took", async () => {
+  const mebibyte = 1024 ** 2
+  const disk = smallDisk(64 * mebibyte)
+  const repo = gitRepo()
+  const http = await gitHttp(dirname(repo.path), { other: stopHalfway })
+  const server = await aServer({ at: disk.path, settings: { BLAME: 'never', CLONE_BASE: http.url } })
+  server.write({ 'job-defs/stranger.yml': 'script: ls\n' })
+  const push = (files: Record<string, string>) => server.drop({ pipeline: 'job:stranger', commit_id: repo.commit(files), clone_url: `${http.url}/${basename(repo.path)}/.git`, source: 'github', trusted: false })
+  push({ 'a.txt': 'one' })
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('stranger/1')).toMatchObject({ verdict: 'passed' })
+  const left = () => statfsSync(disk.path).bavail * statfsSync(disk.path).bsize
+  writeFileSync(join(disk.path, 'full'), Buffer.alloc(left() - 12 * mebibyte))
+  push({ 'large.bin': randomBytes(13 * mebibyte).toString('hex'), ...Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`${index}.txt`, String(index)])) })
+  expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+  expect(server.result('stranger/2')).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('the disk ran low') })
+  expect(left()).toBeGreaterThan(11 * mebibyte)
 })
 
 test.skipIf(!sandboxed)('a commit of some kilobytes that would be checked out as gigabytes is ended at WORKSPACE_LIMIT, nothing of it stays, and the queue goes on', async () => {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { cloneToken } from '../../git/clone-token.ts'
 import type { DiskWatch } from '../../executor/disk/watch.ts'
 import type { Commit, Mirror } from '../../git/mirror.ts'
@@ -106,7 +107,10 @@ async function ownChoice(named: Choice, { commit_id: commit }: Request, mirror: 
 async function fetchMirror(request: Request, settings: SettlerSettings, signal: AbortSignal): Promise<Mirror> {
   const url = cloneUrlOf(request, settings.plan.clone)
   const mirrors = await openMirrorsFor(url, request, settings)
-  return mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], commitOnly: request.blame !== undefined, token: cloneToken(url, settings.token), signal })
+  const fetch = (stop: AbortSignal) => mirrors.fetchMirror(url, { commit: request.commit_id, refs: [request.ref], commitOnly: request.blame !== undefined, token: cloneToken(url, settings.token), signal: stop })
+  if (isTrusted(request)) return fetch(signal)
+  // Nothing is in that directory: what a fetch takes is seen by what it leaves of the disk.
+  return settings.guardWork({ workspace: join(settings.cache, 'incoming'), untrusted: true }, signal, fetch)
 }
 
 /** Paths of this host are for those whom this server trusts: they reach whatever its user can read. */
