@@ -6,7 +6,7 @@ import { aRequest } from '../helpers/a-request.ts'
 
 const [, , home, start] = process.argv
 const queue = openDirectoryQueue(home!, { ledger: openLedger(`${home}/ledger`) })
-await setTimeout(Number(start) - Date.now())
+await setTimeout(Math.max(Number(start) - Date.now(), 0))
 for (let index = 0; index < 200; index += 10) {
   const batch = Array.from({ length: 10 }, (_, offset) => queue.enqueue(aRequest({ hook: 'main', delivery: `d-${index + offset}` })))
   for (const { entry, duplicate } of await Promise.all(batch)) console.log(entry, duplicate)
