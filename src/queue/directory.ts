@@ -46,7 +46,7 @@ import { openWaiting } from './waiting.ts'
 /** Opens the queue that is directories of files under a home. @param options.now milliseconds since 1970 */
 export function openDirectoryQueue(home: string, { ledger, log, now = Date.now }: { ledger: Ledger; log?: Logger; now?: () => number }): Queue {
   const places = openPlaces(home)
-  const nextName = openNames(places.waiting, now)
+  const nextName = openNames([places.waiting, places.low, places.claimed], now)
   const waiting = openWaiting(places)
   const room: Room = { places, ledger, log, nextName, now }
   return {

@@ -26,15 +26,17 @@ export function compareNames(a: string, b: string): number {
 
 /**
  * Gives names `<seconds>.<microseconds>-<id>.json`, each later than the one before, also where the clock steps back:
- * it goes on from the newest name waiting in the directory, unless that is absurd (more than a day ahead of the clock).
+ * it goes on from the newest name in the directories, unless that is absurd (more than a day ahead of the clock). What is
+ * claimed counts, too: a newer push that is named as the older one would be cancelled for it.
  * @param now milliseconds since 1970
  */
-export function openNames(directory: string, now: () => number): () => string {
+export function openNames(directories: string[], now: () => number): () => string {
   let last: number | undefined
   return () => {
     const time = Math.floor(now() * 1000)
-    last = Math.max(time, (last ?? newestOf(directory, time + microsecondsOfADay)) + 1)
-    const seconds = Math.floor(last / 1e6)
+    last = Math.max(time, (last ?? newestOf(directories, time + microsecondsOfADay)) + 1)
+    // A clock that was never set is in 1970: these names are ordered as text, among all others.
+    const seconds = String(Math.floor(last / 1e6)).padStart(10, '0')
     return `${seconds}.${String(last % 1e6).padStart(6, '0')}-${randomBytes(4).toString('hex')}.json`
   }
 }
@@ -50,10 +52,10 @@ function timeOf(name: string): string {
   return name.startsWith('build-') ? name.slice('build-'.length) : name
 }
 
-/** The microseconds in the newest of our names in a directory that is not above the limit. */
-function newestOf(directory: string, limit: number): number {
+/** The microseconds in the newest of our names in some directories that is not above the limit. */
+function newestOf(directories: string[], limit: number): number {
   let newest = 0
-  for (const name of readdirSync(directory)) {
+  for (const name of directories.flatMap((directory) => readdirSync(directory))) {
     const match = ours.exec(name)
     const time = match === null ? 0 : Number(match[1]) * 1e6 + Number(match[2])
     if (time > newest && time <= limit) newest = time

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
 import { RequestError } from '../../src/model/request.ts'
 import { openDirectoryQueue } from '../../src/queue/directory.ts'
-import { compareNames, openNames } from '../../src/queue/names.ts'
+import { compareNames, isOurs, openNames } from '../../src/queue/names.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { bundle } from '../helpers/bundle.ts'
 import { memoryDir } from '../helpers/memory-dir.ts'
@@ -40,7 +40,7 @@ test('an entry is a JSON file with the five keys at the top, named by the time i
 })
 
 test('10,000 names within an instant are different, and in order', () => {
-  const nextName = openNames(tempDir(), () => 1_700_000_000_999)
+  const nextName = openNames([tempDir()], () => 1_700_000_000_999)
   const names = Array.from({ length: 10_000 }, nextName)
   expect(names.toSorted()).toEqual(names)
   expect(new Set(names).size).toBe(10_000)
@@ -64,6 +64,25 @@ test('names stay in order when the clock steps back, also across a restart', asy
   const restarted = open({ home, now: () => time })
   names.push((await restarted.queue.enqueue(aRequest())).entry)
   expect(names.toSorted()).toEqual(names)
+})
+
+test('what comes after a restart, when the clock stepped back, is newer than what is built by then', async () => {
+  let time = 1_700_000_000_000
+  const { queue, home } = open({ now: () => time })
+  await queue.enqueue(aRequest())
+  const { entry } = (await queue.claim(number()))!
+  time -= 3600_000
+  const later = (await open({ home, now: () => time }).queue.enqueue(aRequest())).entry
+  expect([later, entry].sort(compareNames)).toEqual([entry, later])
+})
+
+test('names of a clock that was never set are ours, and in order among all others', async () => {
+  let time = 7_000
+  const { queue } = open({ now: () => time })
+  const names: string[] = []
+  for (time of [7_000, 12_000, 1_700_000_000_000]) names.push((await queue.enqueue(aRequest())).entry)
+  expect(names.toReversed().sort(compareNames)).toEqual(names)
+  expect(names.every(isOurs)).toBe(true)
 })
 
 test('a name of a wrong future does not pull later ones along', async () => {
