@@ -31,7 +31,7 @@ import { openWaiting } from './waiting.ts'
  * Finished. Rename to done/N, and the note to done/N.build: to remove a flushed file takes some disks longer than all the
  *   rest of a claim. No fsync: the terminal status of the build, written before, decides.
  * Released. Rename back. The note stays in claimed/, so that the next claim has the same number and one more attempt.
- *   An attempt that is not the note's is stale.
+ *   An attempt that is not the note's is stale. What was dropped in under the same name meanwhile gets a name of ours.
  * Bad. What was no request for a minute, or ended three builders; never deleted.
  *
  * Repair, under the builder's lock:

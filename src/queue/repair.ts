@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { noteEnding, readNote, removeNote, type ClaimNote } from './claim-note.ts'
 import { readEntry, readMark } from './entry.ts'
-import { compareNames } from './names.ts'
-import { look, type Places } from './places.ts'
+import { compareNames, isOurs } from './names.ts'
+import { look } from './places.ts'
 import type { Claim } from './queue.ts'
-import type { Room } from './room.ts'
+import { makeRoom, type Room } from './room.ts'
 import { moveToBad } from './set-aside.ts'
 
 /** Milliseconds after which a file in tmp/ that no delivery is linked to cannot be in the making any more. */
@@ -22,13 +22,14 @@ export function repairQueue(room: Room): Claim[] {
 }
 
 /** A delivery's link on it means that it may have been promised. A receiver may be at work on it, too, and be faster. */
-function mendTemporary({ places, now, log }: Room, name: string): void {
+function mendTemporary(room: Room, name: string): void {
+  const { places, now, log } = room
   const path = join(places.tmp, name)
   const stats = look(path)
   if (stats === undefined || !stats.isFile()) return
   if (stats.nlink > 1) {
     const mark = orMissing(() => readMark(path))
-    moveBack(places, path, name, mark?.low ? places.low : places.waiting)
+    moveBack(room, path, name, mark?.low ? places.low : places.waiting)
     log?.info({ entry: name }, 'repaired: an entry was linked to its delivery, but not in the queue')
   } else if (Math.abs(now() - stats.mtimeMs) >= abandoned) {
     rmSync(path, { force: true })
@@ -48,7 +49,7 @@ function mendClaimed(room: Room, entry: string): Claim | undefined {
   }
   const note = readNote(places.claimed, entry)
   if (note === undefined) {
-    moveBack(places, path, entry, isLow(path) ? places.low : places.waiting)
+    moveBack(room, path, entry, isLow(path) ? places.low : places.waiting)
     log?.info({ entry }, 'repaired: an entry was claimed, but without a number')
     return undefined
   }
@@ -85,9 +86,16 @@ function mendNote({ places }: Room, name: string): void {
 }
 
 /** Where the entry is elsewhere already, only this name of it is too many. (A rename between two names of one file does nothing.) */
-function moveBack(places: Places, path: string, entry: string, target: string): void {
+function moveBack(room: Room, path: string, entry: string, target: string): void {
+  const { places } = room
   const inTmp = path.startsWith(places.tmp)
   const others = [places.waiting, places.low, ...(inTmp ? [places.claimed, places.bad, places.done] : [])]
-  if (others.some((place) => look(join(place, entry)) !== undefined)) rmSync(path, { force: true })
-  else orMissing(() => renameSync(path, join(target, entry)))
+  const own = look(path)?.ino
+  const isIn = (place: string) => {
+    const found = look(join(place, entry))
+    return found !== undefined && (isOurs(entry) || found.ino === own)
+  }
+  if (others.some(isIn)) return rmSync(path, { force: true })
+  makeRoom(room, target, entry)
+  orMissing(() => renameSync(path, join(target, entry)))
 }

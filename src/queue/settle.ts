@@ -5,7 +5,7 @@ import { syncDirectories } from '../disk/sync.ts'
 import { notePath, readNote, removeNote, replaceNote, type ClaimNote } from './claim-note.ts'
 import { look } from './places.ts'
 import { StaleClaimError, type Claim } from './queue.ts'
-import { nameIn, type Room } from './room.ts'
+import { makeRoom, nameIn, type Room } from './room.ts'
 import { moveToBad } from './set-aside.ts'
 import type { Candidate } from './waiting.ts'
 
@@ -17,10 +17,13 @@ export function finishClaim({ places }: Room, claim: Claim): void {
 }
 
 /** The note stays in claimed/, so that the next claim gives the same number. */
-export function releaseClaim({ places }: Room, claim: Claim, died: boolean): Candidate {
+export function releaseClaim(room: Room, claim: Claim, died: boolean): Candidate {
+  const { places } = room
   const note = held(places.claimed, claim)
   if (died) replaceNote(places.claimed, claim.entry, { ...note, deaths: note.deaths + 1 })
-  renameSync(join(places.claimed, claim.entry), join(note.low ? places.low : places.waiting, claim.entry))
+  const place = note.low ? places.low : places.waiting
+  makeRoom(room, place, claim.entry)
+  renameSync(join(places.claimed, claim.entry), join(place, claim.entry))
   return { name: claim.entry, low: note.low }
 }
 

@@ -358,6 +358,19 @@ test('the repair puts a claim without a number back, and removes a number withou
   expect((await claimAll(queue)).map(({ entry }) => entry)).toEqual([first.entry, second.entry])
 })
 
+test.each(['released', 'put back by the repair'])('an entry that is %s overwrites none that was dropped in under its name meanwhile, and is not overwritten', async (how) => {
+  const { home, queue, path } = open()
+  dropIn(home, 'nightly.json')
+  const claim = (await queue.claim(number()))!
+  dropIn(home, 'nightly.json', fiveKeys.replace('"tool"', '"other"'))
+  if (how === 'released') await queue.release(claim)
+  else {
+    writeFileSync(path('queue/claimed/nightly.json.build'), '')
+    expect(await queue.repair()).toEqual([])
+  }
+  expect((await claimAll(queue)).map(({ request }) => request.repository).toSorted()).toEqual(['other', 'tool'])
+})
+
 test('the repair puts a low claim without a number back where it waits for others', async () => {
   const { queue, path } = open()
   const { entry } = await queue.enqueue(delivered, { low: true })
