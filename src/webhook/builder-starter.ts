@@ -21,13 +21,20 @@ export function builderStarter({ command, args, env }: BuilderCommand, onError: 
     if (running) return
     running = true
     asked = false
-    const builder = spawn(command, args, { env, detached: true, stdio: 'ignore' })
-    builder.once('error', (error) => {
-      onError(error)
-      ended()
-    })
-    builder.once('exit', ended)
-    builder.unref()
+    try {
+      const builder = spawn(command, args, { env, detached: true, stdio: 'ignore' })
+      builder.once('error', failed)
+      builder.once('exit', ended)
+      builder.unref()
+    } catch (error) {
+      // Some errors, like ENOMEM, are thrown.
+      failed(error as Error)
+    }
+  }
+
+  function failed(error: Error): void {
+    onError(error)
+    ended()
   }
 
   function ended(): void {

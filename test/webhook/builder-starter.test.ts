@@ -29,11 +29,14 @@ test('the builder is in a session of its own, with nothing open but /dev/null', 
   if (process.platform === 'linux') expect(readFileSync(join(home, 'open'), 'utf8')).toBe('/dev/null\n/dev/null\n/dev/null\n')
 })
 
-test('a builder that cannot be started is told, and tried again with the next entry', async () => {
+test.each([
+  { code: 'ENOENT', how: 'an event', args: [] },
+  { code: 'E2BIG', how: 'an error that is thrown', args: ['x'.repeat(4 * 1024 ** 2)] },
+])('a builder that cannot be started, which Node says by $how, is told, and tried again with the next entry', async ({ code, args }) => {
   const errors: Error[] = []
-  const start = builderStarter({ command: join(tempDir(), 'nothing'), args: [], env: {} }, (error) => void errors.push(error))
+  const start = builderStarter({ command: code === 'ENOENT' ? join(tempDir(), 'nothing') : '/bin/sh', args, env: {} }, (error) => void errors.push(error))
   start()
-  await expect.poll(() => errors).toMatchObject([{ code: 'ENOENT' }])
+  await expect.poll(() => errors).toMatchObject([{ code }])
   start()
   await expect.poll(() => errors).toHaveLength(2)
 })
