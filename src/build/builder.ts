@@ -97,7 +97,7 @@ async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builde
     if (reports === 0) return
     // A server that does not answer holds up nobody's build.
     seat.leave()
-    await workshop.outbox.deliverDue()
+    await deliverMeanwhile(workshop)
   } catch (error) {
     // The record could not be kept (a full disk): this builder ends. What is decided is handed over by the next one's
     // repair; what is not waits again.
@@ -107,6 +107,11 @@ async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builde
     stop.close()
     seat.leave()
   }
+}
+
+/** Sends what is due while builds run. That it cannot be tried, where no process is left for the lock, ends no build: it is tried again. */
+export async function deliverMeanwhile({ outbox, log }: Pick<Workshop, 'outbox' | 'log'>): Promise<void> {
+  await outbox.deliverDue().catch((error: unknown) => log.warn({ err: error }, 'sending what is due failed; it is tried again'))
 }
 
 /** Resolves when a build ended, or there is another reason to look. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { grindQueue } from '../build/builder.ts'
+import { deliverMeanwhile, grindQueue } from '../build/builder.ts'
 import { executorSettings } from '../executor/choose.ts'
 import { endLeftovers } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
@@ -27,7 +27,7 @@ async function build(threads: number | undefined): Promise<void> {
   const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
-  const delivery = setInterval(() => void workshop.outbox.deliverDue(), deliveryInterval)
+  const delivery = setInterval(() => void deliverMeanwhile(workshop), deliveryInterval)
   try {
     const built = await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
     if (!built && !stop.signal.aborted && process.stderr.isTTY) process.stderr.write('Another builder is at work in this home; it builds what waits.\n')

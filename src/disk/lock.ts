@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { isCode } from './read.ts'
 
 /** A lock that is held; the kernel releases it, too, when this process dies in any way. */
 export interface Lock {
@@ -21,9 +22,11 @@ export function takeLock(path: string): Lock | undefined {
   const descriptor = openSync(path, 'a')
   for (const [command, options] of lockers) {
     const { error, status } = spawnSync(command, options, { stdio: ['ignore', 'ignore', 'ignore', descriptor] })
-    if (error !== undefined) continue
+    if (isCode(error, 'ENOENT') || isCode(error, 'EACCES')) continue
     if (status === 0) return { release: () => closeSync(descriptor) }
     closeSync(descriptor)
+    // No process or no memory is left for it: that passes.
+    if (error !== undefined) throw new Error(`locking ${path}: starting ${command}: ${error.message}`, { cause: error })
     if (status === 1) return undefined
     throw new Error(`locking ${path} with ${command}: expected exit code 0 or 1, got ${status}`)
   }

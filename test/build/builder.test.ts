@@ -48,6 +48,21 @@ describe('a builder', () => {
     expect(list('queue/claimed')).toEqual([])
   })
 
+  test('goes on where what is due cannot be sent, after a build and beside one', async () => {
+    const { home, drop, startBuilder, status } = aHome({ chunks: { build_packages: 'case $COMMIT_ID in f*) exit 1 ;; esac; while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE', MAIL_ADMIN: 'admin@example.org' } })
+    const gate = join(home, 'gate')
+    mkdirSync(join(home, 'outbox/.lock'), { recursive: true })
+    drop({ commit_id: 'f'.repeat(40) })
+    drop()
+    const soon = `data:text/javascript,${encodeURIComponent('const set = setInterval; globalThis.setInterval = (call, time) => set(call, time === 30_000 ? 100 : time)')}`
+    const builder = startBuilder([], { QUERN_TEST_GATE: gate, NODE_OPTIONS: `--import ${soon}` })
+    const failures = () => (existsSync(join(home, 'logs/build.log')) ? readFileSync(join(home, 'logs/build.log'), 'utf8') : '').split('sending what is due failed').length - 1
+    await until('it was tried while a build ran', () => existsSync(join(home, 'builds/app/2/runs/build/console.log')) && failures() > 2)
+    writeFileSync(gate, '')
+    await exitOf(builder)
+    expect(['app/1', 'app/2'].map(status)).toEqual(['FAILED', 'PASSED'])
+  })
+
   test('leaves with 0 at once where another one is at work', async () => {
     const { home, drop, build, startBuilder, status } = aHome({ chunks: { build_packages: 'touch started; while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE' } })
     const gate = join(home, 'gate')
