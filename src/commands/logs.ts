@@ -56,18 +56,32 @@ function lastLines(path: string, count: number): string[] {
   return count === 0 ? [] : lines.slice(-count)
 }
 
-/** Lines of several logs as one, in the order of their times; within a log the order stays. */
+/**
+ * Lines of several logs as one, in the order of their times; within a log the order stays, also where the clock stepped back.
+ * Joined from the end, so that the newest come last whatever the times before.
+ */
 function byTime(logs: string[][]): string[] {
-  return logs
-    .flatMap((lines) => {
-      let newest = ''
-      return lines.map((line) => {
-        newest = /"time":"([^"]+)"/.exec(line)?.[1] ?? newest
-        return { line, time: newest }
-      })
-    })
-    .toSorted((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
-    .map(({ line }) => line)
+  const left = logs.map(timed)
+  const joined: string[] = []
+  for (;;) {
+    const last = left.filter((lines) => lines.length > 0).reduce<Timed[] | undefined>((newest, lines) => (newest !== undefined && newest.at(-1)!.time > lines.at(-1)!.time ? newest : lines), undefined)
+    if (last === undefined) return joined.toReversed()
+    joined.push(last.pop()!.line)
+  }
+}
+
+interface Timed {
+  line: string
+  time: string
+}
+
+/** A line without a time has that of the one before. */
+function timed(lines: string[]): Timed[] {
+  let time = ''
+  return lines.map((line) => {
+    time = /"time":"([^"]+)"/.exec(line)?.[1] ?? time
+    return { line, time }
+  })
 }
 
 function wholeNumber(text: string): number {

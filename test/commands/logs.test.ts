@@ -28,6 +28,13 @@ test('both logs are told as one, by time, back into the files that were set asid
   expect((await runQuern(home, ['logs', '--receiver'])).stdout).not.toContain('two')
 })
 
+test('after the clock stepped back the newest lines still come last', async () => {
+  const home = homeWithLogs()
+  writeFileSync(join(home, 'logs/webhook.log'), line(51, 'wrong') + line(52, 'clock') + line(4, 'third'))
+  writeFileSync(join(home, 'logs/build.log'), line(2, 'first') + line(3, 'second') + line(5, 'fourth'))
+  expect((await runQuern(home, ['logs', '-n', '4'])).stdout.match(/first|second|third|fourth|wrong|clock/g)).toEqual(['wrong', 'clock', 'third', 'fourth'])
+})
+
 test('words of strangers do not steer the terminal', async () => {
   const home = homeWithLogs()
   writeFileSync(join(home, 'logs/build.log'), line(1, 'evil \u001b]0;title\u0007\u001b[2J name', { ref: 'a\u001b[31mb\u202e' }))
