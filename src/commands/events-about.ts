@@ -23,6 +23,9 @@ export interface Event {
 /** Decisions that say what happened besides, and change nothing about the event. */
 const besides = new Set(['duplicate', 'mailed', 'not mailed', 'blame', 'undeliverable', 'dropped'])
 
+/** Decisions after which more is to come, as long as the entry is in the queue. */
+const begun = new Set(['queued', 'renamed', 'building', 'released'])
+
 /** Every event that names the commit, delivery, entry or build, oldest first. An entry that was dropped in by hand is one, too. */
 export async function eventsAbout(home: Home, key: string): Promise<Event[]> {
   const listed = (await home.queue.list()).filter((one) => isAbout(one, key))
@@ -44,19 +47,25 @@ function keyOf({ entry, delivery, build }: Dated, found: Dated[]): string | unde
   return entry ?? sibling?.entry ?? delivery ?? build
 }
 
-/** What was decided under each key, and about the builds and deliveries that these decisions name. A commit may have a build each night: the ledger is read twice for all of them. */
+/**
+ * What was decided under each key, and about the builds and deliveries that these decisions name, as the ledger has it: by
+ * the times a clock that stepped back would have its end come first. A commit may have a build each night: the ledger is
+ * read twice for all of them.
+ */
 function decisionsOn({ ledger }: Home, keys: Set<string>): Map<string, Dated[]> {
   const own = byName(ledger.findNamed(keys))
-  const further = new Set([...own.values()].flat().flatMap(furtherNames))
-  const others = byName(ledger.findNamed(further))
-  return new Map([...keys].map((key) => [key, historyOf(key, own.get(key) ?? [], others)]))
+  const further = [...own.values()].flat().flatMap(furtherNames)
+  const all = ledger.findNamed(new Set([...keys, ...further]))
+  const place = new Map(all.map((decision, index) => [decision, index]))
+  const named = byName(all)
+  return new Map([...keys].map((key) => [key, historyOf(key, named).toSorted((one, other) => place.get(one)! - place.get(other)!)]))
 }
 
-function historyOf(key: string, own: Dated[], others: Map<string, Dated[]>): Dated[] {
+function historyOf(key: string, named: Map<string, Dated[]>): Dated[] {
+  const own = named.get(key) ?? []
   const further = new Set(own.flatMap(furtherNames).filter((name) => name !== key))
-  const all = [...own, ...[...further].flatMap((name) => (others.get(name) ?? []).filter(({ entry }) => entry === undefined || entry === key))]
-  const distinct = new Map(all.map((decision) => [JSON.stringify(decision), decision]))
-  return [...distinct.values()].toSorted((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0))
+  const all = [...own, ...[...further].flatMap((name) => (named.get(name) ?? []).filter(({ entry }) => entry === undefined || entry === key))]
+  return [...new Map(all.map((decision) => [JSON.stringify(decision), decision])).values()]
 }
 
 function furtherNames({ build, delivery }: Dated): string[] {
@@ -78,7 +87,10 @@ function byName(decisions: Dated[]): Map<string, Dated[]> {
 }
 
 function eventOf(home: Home, { history, listed, reports }: { history: Dated[]; listed: Listed | undefined; reports: Report[] }): Event {
-  const last = history.findLast(({ decision }) => !besides.has(decision)) ?? history.at(-1)
+  const decisive = history.filter(({ decision }) => !besides.has(decision))
+  // A clock that stepped back over midnight leaves the end in the file of the day before.
+  const ended = listed === undefined ? decisive.findLast(({ decision }) => !begun.has(decision)) : undefined
+  const last = ended ?? decisive.at(-1) ?? history.at(-1)
   const first = (name: 'entry' | 'delivery' | 'repository' | 'ref' | 'commit_id') => history.find((decision) => decision[name] !== undefined)?.[name]
   return {
     entry: first('entry') ?? listed?.entry,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventsAbout } from '../../src/commands/events-about.ts'
@@ -42,6 +42,25 @@ test('a commit that was built each night is told with all its builds, and the le
     reads.push(read)
   }
   expect(reads[1]).toBe(reads[0])
+})
+
+test('what became of an event is told, and in its order, where the clock stepped back while it was built', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(delivered)
+  const [day] = readdirSync(join(home, 'ledger')).filter((name) => name.endsWith('.jsonl')) as [string]
+  const path = join(home, 'ledger', day)
+  const queued = readFileSync(path, 'utf8').replace(/"at":"[^"]*"/, '"at":"2999-01-01T01:00:00.000Z"')
+  writeFileSync(path, queued)
+  await decide('passed')
+  const shown = async () => {
+    const { stdout } = await runQuern(home, ['why', 'app/1'])
+    return [stdout.split('\n')[0], ...[...stdout.matchAll(/^ {2}\d{4}-\d\d-\d\d [\d:]{8} +(\S+)/gm)].map((match) => match[1])]
+  }
+  expect(await shown()).toEqual(['passed: The build passed.', 'queued', 'building', 'passed'])
+  // Over midnight the lines are in two files.
+  writeFileSync(path, readFileSync(path, 'utf8').slice(queued.length))
+  writeFileSync(join(home, 'ledger/2999-01-01.jsonl'), queued)
+  expect((await shown())[0]).toBe('passed: The build passed.')
 })
 
 test('a mail that waits for its server is told as not sent', async () => {
