@@ -57,11 +57,14 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   else tell(removed, { forgotten, series, ...emptied }, dryRun)
 }
 
-/** A clock that is years ahead for one night would have nearly every record, decision and delivery removed. @throws {UserError} */
+/**
+ * A clock that is years ahead for one night would have nearly every record, decision and delivery removed. One that is years
+ * behind removes nothing, but its note would have every later prune refused. @throws {UserError}
+ */
 function requireSteadyClock(home: string, now: number): void {
   const last = readIfThere(clockNote(home))?.trim() ?? ''
-  if (!(now - Date.parse(last) > remembered * day)) return
-  throw new UserError(`it is ${new Date(now).toISOString()} and the last prune was at ${last}, more than ${remembered} days before: nothing is removed by a clock that may be wrong. Set it (timedatectl set-ntp true); if it is right: rm ${clockNote(home)}`)
+  if (!(Math.abs(now - Date.parse(last)) > remembered * day)) return
+  throw new UserError(`it is ${new Date(now).toISOString()} and the last prune was at ${last}, more than ${remembered} days away: nothing is removed by a clock that may be wrong. Set it (timedatectl set-ntp true); if it is right: rm ${clockNote(home)}`)
 }
 
 /** On a full disk the note of the last time does as well, and whoever prunes there must get to the end. */
