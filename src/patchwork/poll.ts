@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { takeLock } from '../disk/lock.ts'
 import { readIfThere } from '../disk/read.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
+import { isDue } from '../model/due.ts'
 import type { SeriesEvent } from './answers.ts'
 import type { EventCategory } from './client.ts'
 import { PatchworkError } from './http.ts'
@@ -37,7 +38,7 @@ export async function poll(options: PollOptions): Promise<Polled> {
   try {
     const pause = join(directory, `${name}.pause`)
     const until = Number(readIfThere(pause) ?? 0)
-    if (now() < until) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
+    if (!isDue(until / 1000, now() / 1000)) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
     const journal = openJournal(join(directory, `${name}.jsonl`))
     const round: Round = { ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch(), writing: undefined, ahead: new Map() }
     return await respectfully(pause, now, () => pollOnce(round).finally(() => settled(round)))
@@ -94,7 +95,8 @@ async function takeNews(round: Round): Promise<void> {
   await flush(round)
   const at = new Date(round.now()).toISOString()
   if (round.journal.last('started') === undefined) round.journal.append([{ at, did: 'started' }])
-  if (round.since !== undefined || round.now() - (round.journal.last('scanned') ?? 0) >= scanEvery * 60_000) await scanAnnounced(round, eventsOf(round, 'series-created'))
+  // One that is to come was noted while the clock was wrong.
+  if (round.since !== undefined || Math.abs(round.now() - (round.journal.last('scanned') ?? 0)) >= scanEvery * 60_000) await scanAnnounced(round, eventsOf(round, 'series-created'))
   await lookAtOpen(round)
 }
 

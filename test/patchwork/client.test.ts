@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openPatchwork, type ClientOptions } from '../../src/patchwork/client.ts'
 import { maintainerToken, recording, startFakePatchwork, type FakePatchwork } from '../helpers/fake-patchwork.ts'
 
@@ -96,6 +96,14 @@ test('requests keep their distance', async () => {
   await Promise.all([1, 2, 3, 4, 5].map((id) => client.series(id)))
 
   expect(Date.now() - start).toBeGreaterThanOrEqual(4 * 50 - 5)
+})
+
+test('a clock that steps back an hour keeps no request waiting', async () => {
+  const { client } = await opened({ interval: 50 })
+  await client.series(1)
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3600_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  await client.series(2)
 })
 
 test('a server that is not there is told with its address', async () => {

@@ -327,6 +327,17 @@ test('a long Retry-After is heeded by the next polls too', async () => {
   expect(await again({ now: () => start + 11 * minute })).not.toHaveProperty('skipped')
 })
 
+test('what was put off by a clock that was years ahead is done once the clock is right again', async () => {
+  const { poll: again, fake } = await station()
+  const [start, ahead] = [Date.UTC(2026, 10, 21, 12), Date.UTC(2036, 10, 21)]
+  await again({ now: () => ahead })
+  fake.troubles.push({ match: /events/, times: 1, status: 429, headers: { 'retry-after': '600' }, body: '' })
+  await expect(again({ now: () => ahead })).rejects.toThrow(/429/)
+  const asked = fake.requests.length
+  expect(await again({ now: () => start + 30 * minute })).not.toHaveProperty('skipped')
+  expect(fake.requests.slice(asked).filter(({ path }) => path.includes('series-created'))).not.toEqual([])
+})
+
 test('what could not be made durable is not remembered', async () => {
   const { poll: again, fake, queue } = await station()
   fake.addSeries({ patches: [mail('area: one')] })
