@@ -59,8 +59,17 @@ answers() {
   fi
 }
 
+# Whoever interrupts the wait wants no receiver: stop-webhook.sh would not know it.
+give_up() {
+  [ -z "$receiver" ] || kill "$receiver" 2>/dev/null
+  rm -f "$pid_file"
+  exit 1
+}
+
 mkdir -p "$home/logs" || exit 1
 take_pid_file
+receiver=
+trap give_up INT TERM HUP
 start
 tries=0
 until answers; do
@@ -75,4 +84,5 @@ until answers; do
   sleep 0.1
 done
 echo "$receiver" > "$pid_file"
+trap - INT TERM HUP
 cat "$output"

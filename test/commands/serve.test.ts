@@ -57,6 +57,22 @@ test('a receiver that cannot start says why and leaves no pid file', async () =>
   expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
 })
 
+test('interrupted while the receiver starts, start-webhook.sh leaves neither that nor a pid file', async () => {
+  const { home } = await newHome()
+  const asleep = join(home, 'asleep')
+  writeFileSync(join(home, 'node'), `#!/bin/sh\necho $$ > ${asleep}.new; mv ${asleep}.new ${asleep}; exec sleep 60\n`, { mode: 0o755 })
+  appendFileSync(join(home, 'environment.sh'), `export NODE="${join(home, 'node')}"\n`)
+  const starting = spawn(join(process.cwd(), 'start-webhook.sh'), [], { env: { PATH: process.env['PATH'], QUERN_HOME: home }, stdio: 'ignore', detached: true })
+  const ended = new Promise((resolve) => starting.once('exit', resolve))
+  await expect.poll(() => existsSync(asleep), { timeout: 20_000 }).toBe(true)
+  const receiver = Number(readFileSync(asleep, 'utf8'))
+  onTestFinished(() => void (isAlive(receiver) && process.kill(receiver)))
+  process.kill(-starting.pid!, 'SIGINT')
+  expect(await ended).toBe(1)
+  await expect.poll(() => isAlive(receiver)).toBe(false)
+  expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
+})
+
 test.each([
   ['no secret', (home: string) => writeFileSync(join(home, 'environment.sh'), ''), 'set SECRET in its environment.sh'],
   ['a log that cannot be written', (home: string) => mkdirSync(join(home, 'logs/webhook.log')), 'must be able to write in'],
