@@ -6,9 +6,18 @@ home=${QUERN_HOME:-$root}
 pid_file=$home/logs/webhook.pid
 output=$home/logs/webhook.out
 
+# The words of a running command. Small systems have no ps, and macOS has no /proc.
+command_of() {
+  if [ -r "/proc/$1/cmdline" ]; then
+    tr '\0' ' ' < "/proc/$1/cmdline"
+  else
+    ps -o args= -p "$1"
+  fi 2>/dev/null
+}
+
 # Whether the process with this number is a receiver, or this script on its way to one: numbers are used again.
 is_ours() {
-  case $(ps -o args= -p "$1" 2>/dev/null) in
+  case $(command_of "$1") in
     *dist/main.cjs\ serve* | *start-webhook.sh*) return 0 ;;
     *) return 1 ;;
   esac

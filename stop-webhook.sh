@@ -11,9 +11,18 @@ if [ ! -r "$pid_file" ]; then
 fi
 pid=$(cat "$pid_file")
 
+# The words of a running command. Small systems have no ps, and macOS has no /proc.
+command_of() {
+  if [ -r "/proc/$1/cmdline" ]; then
+    tr '\0' ' ' < "/proc/$1/cmdline"
+  else
+    ps -o args= -p "$1"
+  fi 2>/dev/null
+}
+
 # Numbers of processes are used again: only a receiver is ended.
 is_receiver() {
-  case $(ps -o args= -p "$pid" 2>/dev/null) in
+  case $(command_of "$pid") in
     *dist/main.cjs\ serve*) return 0 ;;
     *) return 1 ;;
   esac

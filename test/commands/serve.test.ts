@@ -48,6 +48,19 @@ test('a start after a crash takes over the pid file', async () => {
   expect(script('stop-webhook.sh', home)).toMatchObject({ status: 0 })
 })
 
+test.skipIf(!existsSync('/proc/self/cmdline'))('where there is no ps, like in small containers, a receiver is known all the same', async () => {
+  const { home } = await newHome()
+  const programs = tempDir()
+  writeFileSync(join(programs, 'ps'), '#!/bin/sh\nexit 127\n', { mode: 0o755 })
+  const path = `${programs}:${process.env['PATH']}`
+  expect(script('start-webhook.sh', home, path)).toMatchObject({ status: 0 })
+  const pid = Number(readFileSync(join(home, 'logs/webhook.pid'), 'utf8'))
+  onTestFinished(() => void (isAlive(pid) && process.kill(pid)))
+  expect(script('start-webhook.sh', home, path)).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid})`) })
+  expect(script('stop-webhook.sh', home, path)).toMatchObject({ status: 0 })
+  expect(isAlive(pid)).toBe(false)
+})
+
 test('a receiver that cannot start says why and leaves no pid file', async () => {
   const { home, port } = await newHome()
   const other = createServer()
@@ -130,8 +143,8 @@ async function newHome(): Promise<{ home: string; port: number }> {
   return { home, port }
 }
 
-function script(name: string, home: string): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(join(process.cwd(), name), { encoding: 'utf8', env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
+function script(name: string, home: string, path = process.env['PATH']): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(join(process.cwd(), name), { encoding: 'utf8', env: { PATH: path, NODE: process.execPath, QUERN_HOME: home } })
   return { status, stdout, stderr }
 }
 
