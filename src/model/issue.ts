@@ -4,8 +4,11 @@ import { readableLine } from './readable.ts'
 /** Values under such names are never shown. */
 const secretive = /secret|token|pass|key|url|auth/i
 
+/** An address with a password in it is never shown, whatever its name. */
+const withPassword = /:\/\/[^/\s]*:[^/\s]*@/
+
 /**
- * What was expected and what came, for the person who wrote it. The value of a name that sounds like a secret is left out.
+ * What was expected and what came, for the person who wrote it. The value of a name that sounds like a secret is left out, and one that holds a password.
  * @param name the setting or key, where the issue's own path does not hold it
  */
 export function describeIssue(issue: v.BaseIssue<unknown>, name = lastKey(issue)): string {
@@ -13,7 +16,7 @@ export function describeIssue(issue: v.BaseIssue<unknown>, name = lastKey(issue)
     if (issue.received === 'undefined') return 'is missing'
     return `expected ${expectedOf(issue)}, got ${secretive.test(name) ? 'something else' : readableLine(issue.received).slice(0, 100)}`
   }
-  const shown = typeof issue.input === 'string' && !secretive.test(name) ? `, got ${JSON.stringify(readableLine(issue.input).slice(0, 100))}` : ''
+  const shown = typeof issue.input === 'string' && !secretive.test(name) && !withPassword.test(issue.input) ? `, got ${JSON.stringify(readableLine(issue.input).slice(0, 100))}` : ''
   return `${issue.message}${shown}`
 }
 

@@ -1,8 +1,13 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { configSchema } from '../../src/commands/open-config.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
 import { parseRequest } from '../../src/model/request.ts'
 import * as v from 'valibot'
 import { patchworkSchema } from '../../src/patchwork/settings.ts'
 import { cloneEnvironment, cloneUrlOf, type CloneSettings } from '../../src/plan/clone-url.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 
 const request = (cloneUrl?: string) =>
   parseRequest({ repository: 'mill', ref: 'refs/heads/main', commit_id: 'a'.repeat(40), committer_name: '', committer_email: '', clone_url: cloneUrl })
@@ -39,6 +44,16 @@ test.each([
   ['https://example.org/owner/name', 'https://example.org/owner/name'],
   ['file:///srv/git/name.git', 'file:///srv/git/name.git'],
 ])('CLONE_WITH=https clones %s from %s', (from, to) => expect(cloneUrlOf(request(from), { ...none, CLONE_WITH: 'https' })).toBe(to))
+
+test('a password that is refused is not shown', async () => {
+  const home = tempDir()
+  const tree = 'https://user:not-a-real-token@example.org/a'
+  writeFileSync(join(home, 'environment.sh'), `export CLONE_BASE="${tree}"\n`)
+  await expect(loadConfig(home, configSchema)).rejects.toThrow(/CLONE_BASE: expected no password in it(?!.*not-a-real-token)/)
+  writeFileSync(join(home, 'environment.sh'), '')
+  writeFileSync(join(home, 'quern.yaml'), `patchwork: [{url: "https://patchwork.example.org", project: mill, tree: "${tree}", pipelines: [chunks]}]\n`)
+  await expect(loadConfig(home, configSchema)).rejects.toThrow(/tree: expected no password in it(?!.*not-a-real-token)/)
+})
 
 test.each([
   ['CLONE_BASE', (url: string) => v.is(cloneEnvironment.CLONE_BASE, url)],
