@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { describeIssue } from './issue.ts'
 
 /** Where requests come from. */
 const sources = ['github', 'gitea', 'patchwork', 'api', 'schedule', 'command'] as const
@@ -164,7 +165,8 @@ export function branchOf(request: Request): string {
 
 function describe(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue)
-  return path === null ? issue.message : `${path}: ${issue.message}`
+  const message = issue.message.startsWith('Invalid ') ? describeIssue(issue) : issue.message
+  return path === null ? message : `${path}: ${message}`
 }
 
 /** Git's own rules for a ref name, so that no git process is needed to refuse one: https://git-scm.com/docs/git-check-ref-format */
