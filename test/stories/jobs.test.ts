@@ -30,6 +30,8 @@ describe.skipIf(!sandboxed)('a job definition', () => {
     await server.build(['--threads', '3'])
     const [build] = server.list('builds').filter((name) => name !== 'index.jsonl')
     expect(server.result(`${build}/1`)).toMatchObject({ verdict: 'passed', commit_id: commit })
+    // Not whoever started it, beside whose name the committer's address would stand.
+    expect(JSON.parse(server.read(`builds/${build}/1/request.json`))).toMatchObject({ committer_name: 'Carl Committer', committer_email: 'carl@example.org' })
     for (const [run, mode] of [['quick', 'fast'], ['thorough', 'slow']] as const) {
       expect(server.console(`${build}/1`, run)).toBe(`configured ${mode} for the mill\n${commit}\n1\n`)
       const kept = `builds/${build}/1/runs/${run}`

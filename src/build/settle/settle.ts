@@ -128,13 +128,17 @@ async function checkOutFrom(mirror: Mirror, request: Request, { directory, setti
   return checkOutWatched({ mirrors, mirror, commit: request.commit_id, directory, trusted: isTrusted(request), token, signal }, settings)
 }
 
-/** A pull request's body names neither people nor message: the commit does. What the request says already stays. */
+/**
+ * A pull request's body names neither people nor message: the commit does. What the request says already stays, but a name
+ * without an address, like that of who starts a job by hand, is no word about the person whose address is taken.
+ */
 function withWordsOf({ committer, author, message }: Commit, request: Request): Request {
-  const person = isNoreply(committer.email) ? author : committer
+  const found = isNoreply(committer.email) ? author : committer
+  const person = request.committer_email === '' ? found : { name: request.committer_name || found.name, email: request.committer_email }
   return {
     ...request,
-    committer_name: request.committer_name || person.name,
-    committer_email: request.committer_email || person.email,
+    committer_name: person.name,
+    committer_email: person.email,
     author_name: request.author_name ?? author.name,
     author_email: request.author_email ?? author.email,
     message: request.message ?? message,
