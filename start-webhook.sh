@@ -49,9 +49,9 @@ start() {
   (
     cd "$home" || exit 1
     if command -v setsid >/dev/null 2>&1; then
-      QUERN_HOME=$home exec setsid "$root/bin/quern" serve
+      QUERN_HOME=$PWD exec setsid "$root/bin/quern" serve
     else
-      QUERN_HOME=$home exec perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' "$root/bin/quern" serve
+      QUERN_HOME=$PWD exec perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' "$root/bin/quern" serve
     fi
   ) < /dev/null >> "$output" 2>&1 &
   receiver=$!

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { connect, createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../helpers/free-port.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
@@ -41,6 +41,13 @@ test("stop-webhook.sh does not end a stranger's process that has the number now"
   expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
 })
 
+test('start-webhook.sh takes a home that is named by where it lies from here', async () => {
+  const { home, port } = await newHome()
+  const cwd = dirname(home)
+  expect(script('start-webhook.sh', basename(home), { cwd })).toEqual({ status: 0, stdout: `Listening on http://127.0.0.1:${port}/webhook/amp_main\n`, stderr: '' })
+  expect(script('stop-webhook.sh', basename(home), { cwd })).toMatchObject({ status: 0 })
+})
+
 test('a start after a crash takes over the pid file', async () => {
   const { home } = await newHome()
   writeFileSync(join(home, 'logs/webhook.pid'), '999999999\n')
@@ -53,11 +60,11 @@ test.skipIf(!existsSync('/proc/self/cmdline'))('where there is no ps, like in sm
   const programs = tempDir()
   writeFileSync(join(programs, 'ps'), '#!/bin/sh\nexit 127\n', { mode: 0o755 })
   const path = `${programs}:${process.env['PATH']}`
-  expect(script('start-webhook.sh', home, path)).toMatchObject({ status: 0 })
+  expect(script('start-webhook.sh', home, { path })).toMatchObject({ status: 0 })
   const pid = Number(readFileSync(join(home, 'logs/webhook.pid'), 'utf8'))
   onTestFinished(() => void (isAlive(pid) && process.kill(pid)))
-  expect(script('start-webhook.sh', home, path)).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid})`) })
-  expect(script('stop-webhook.sh', home, path)).toMatchObject({ status: 0 })
+  expect(script('start-webhook.sh', home, { path })).toMatchObject({ status: 1, stderr: expect.stringContaining(`runs already (process ${pid})`) })
+  expect(script('stop-webhook.sh', home, { path })).toMatchObject({ status: 0 })
   expect(isAlive(pid)).toBe(false)
 })
 
@@ -143,8 +150,8 @@ async function newHome(): Promise<{ home: string; port: number }> {
   return { home, port }
 }
 
-function script(name: string, home: string, path = process.env['PATH']): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(join(process.cwd(), name), { encoding: 'utf8', env: { PATH: path, NODE: process.execPath, QUERN_HOME: home } })
+function script(name: string, home: string, { path = process.env['PATH'], ...options }: { path?: string; cwd?: string } = {}): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(join(process.cwd(), name), { ...options, encoding: 'utf8', env: { PATH: path, NODE: process.execPath, QUERN_HOME: home } })
   return { status, stdout, stderr }
 }
 
