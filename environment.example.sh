@@ -21,7 +21,7 @@ export DISTRIBUTE_REFS="refs/heads/main,refs/heads/master"
 # export PUBLIC_URL="https://ci.example.org"
 
 # --- Builder ---
-# Builds at a time, where the command does not say --threads.
+# Runs at a time, where the command does not say --threads.
 # export THREADS="1"
 # Minutes that a run may take; MiB that are kept of its artifacts and of its output.
 # export BUILD_TIMEOUT="60"
