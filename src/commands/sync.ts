@@ -24,8 +24,11 @@ async function sync({ json, quiet }: { json?: boolean; quiet?: boolean }): Promi
   const synced = await syncJobDefinitions(settingsOf(config))
   const { problems } = await readJobDefinitions(jobDefinitions(config.home))
   if (json) printJson({ ...synced, problems })
-  else if (!quiet || synced.before !== synced.after) tell(synced)
-  if (!json) for (const problem of problems) process.stderr.write(`${readable(problem)}\n`)
+  // Cron mails what is said: a mistake with the change that brought it, not every five minutes until somebody mends it.
+  else if (!quiet || synced.before !== synced.after) {
+    tell(synced)
+    for (const problem of problems) process.stderr.write(`${readable(problem)}\n`)
+  }
   if (problems.length > 0) process.exitCode = 1
 }
 

@@ -202,6 +202,9 @@ describe('quern sync', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/^Updated job-defs from [0-9a-f]{10} to [0-9a-f]{10}\.\nadded {2}b\n$/)
     expect(stderr).toMatch(/b\.yml:1: scrpt: unknown key/)
+    // Cron mails what is said, every five minutes.
+    expect(await runQuern(home, ['sync', '--quiet'])).toEqual({ code: 1, stderr: '', stdout: '' })
+    expect(await runQuern(home, ['sync'])).toMatchObject({ code: 1, stderr: expect.stringContaining('b.yml:1: scrpt: unknown key') })
   })
 
   test('is refused where job-defs is no clone', async () => {
