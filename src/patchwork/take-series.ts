@@ -8,7 +8,7 @@ import { seriesRequest } from './series-request.ts'
 import { supersede } from './supersede.ts'
 import { missingParts, readTitle } from './title.ts'
 
-/** Hours within which an older version that comes after a newer one was overtaken by it, and is not a new beginning. */
+/** Hours within which an older version that begins after a newer one was overtaken by it, and is not a new beginning. */
 const overtaking = 24
 
 /** Decides about one event; returns the error where the series could not be read, which is then tried again later. */
@@ -52,11 +52,13 @@ export async function takeSeries(round: Round, answer: SeriesAnswer, event?: Ser
   if (patches.length === 0) return settle(round, { id, event, state: 'ignored', decision: 'ignored', reason: `the series says it has ${total} patches and shows none` })
   if (title !== undefined && isOnItsWay(round, { title })) await flush(round)
   const others = title === undefined ? [] : round.journal.ofTitle(title).filter(({ series }) => series !== id)
-  const newer = others.find((other) => isOvertaken(round, answer, other))
-  if (newer !== undefined) {
-    return settle(round, { id, event, state: 'superseded', decision: 'ignored', reason: `superseded: version ${newer.version ?? 1} of it, series ${newer.series}, came before`, line: { version } })
+  const newer = others.filter((other) => isNewer(round, other, answer))
+  // One that is not complete takes nobody's place yet, and must not lose its own.
+  const overtook = newer.find(({ state }) => state === 'queued')
+  if (overtook !== undefined) {
+    return settle(round, { id, event, state: 'superseded', decision: 'ignored', reason: `superseded: version ${overtook.version ?? 1} of it, series ${overtook.series}, came before`, line: { version } })
   }
-  for (const other of others) await supersedeOlder(round, other, answer)
+  for (const other of others) if (!newer.includes(other)) await supersedeOlder(round, other, answer)
   await enqueue(round, answer, { title, event })
 }
 
@@ -117,8 +119,11 @@ export function missingOf({ patches, total }: SeriesAnswer): string {
   return missing.length > 0 ? `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing` : `${patches.length} of ${total} patches are there`
 }
 
-function isOvertaken(round: Round, { version }: SeriesAnswer, other: SeriesState): boolean {
-  return (other.version ?? 1) > version && round.now() - Date.parse(other.at) < overtaking * 3_600_000
+/** Series are numbered as their first mails come, so one with a higher number was begun later, whenever this one was completed. */
+function isNewer(round: Round, other: SeriesState, { id, version }: SeriesAnswer): boolean {
+  const { version: its = 1, series, at } = other
+  if (its !== version) return its > version && (series > id || round.now() - Date.parse(at) < overtaking * 3_600_000)
+  return series > id
 }
 
 /** The same for all versions and resends by one author: a hash, since the journal need not repeat what people wrote. */

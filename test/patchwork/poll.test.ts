@@ -258,6 +258,40 @@ test('an older version that comes after the newer one is not built', async () =>
   expect((await waiting()).map(({ series }) => series!.id)).toEqual([v2.id])
 })
 
+test('an older version, or an earlier mailing of the same, that is completed days after the newer one was queued is not built', async () => {
+  const { poll: again, fake, waiting, decisions, home } = await station()
+  const parts = (...names: string[]) => ({ name: 'area: do it', patches: names.map(mail), total: 2 })
+  const first = fake.addSeries(parts('[1/2] a: b'))
+  const second = fake.addSeries({ ...parts('[v2,1/2] a: b'), version: 2 })
+  const resent = fake.addSeries({ ...parts('[v2,1/2] a: b', '[v2,2/2] b: c'), version: 2 })
+  const ids = async () => (await waiting()).map(({ series }) => series!.id)
+  await again()
+  expect(await ids()).toEqual([resent.id])
+
+  fake.addPatch(first.id, mail('[2/2] b: c'))
+  fake.addPatch(second.id, mail('[v2,2/2] b: c'))
+  await again({ now: () => Date.UTC(2026, 10, 23, 18) })
+
+  expect(await ids()).toEqual([resent.id])
+  expect(supersededBy(home, { server: fake.url, id: resent.id })).toBeUndefined()
+  expect(decisions().map(({ reason }) => reason).filter((reason) => reason.startsWith('superseded'))).toEqual(Array(2).fill(`superseded: version 2 of it, series ${resent.id}, came before`))
+})
+
+test('an older version is built while a newer one lacks parts, and gives way when these come', async () => {
+  const { poll: again, fake, waiting } = await station()
+  const ids = async () => (await waiting()).map(({ series }) => series!.id)
+  const one = fake.addSeries({ name: 'area: do it', patches: [mail('[1/2] a: b')], total: 2 })
+  const two = fake.addSeries({ name: 'area: do it', version: 2, patches: [mail('[v2,1/2] a: b')], total: 2, completed: true })
+  await again()
+  fake.addPatch(one.id, mail('[2/2] b: c'))
+  await again()
+  expect(await ids()).toEqual([one.id])
+
+  fake.addPatch(two.id, mail('[v2,2/2] b: c'))
+  await again()
+  expect(await ids()).toEqual([two.id])
+})
+
 test('a backlog older than the limit expires with a decision, by the clock of the server', async () => {
   const { poll: again, fake, decisions, waiting } = await station()
   fake.addSeries({ patches: [mail('area: first')] })
