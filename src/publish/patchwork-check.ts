@@ -103,7 +103,7 @@ export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: Pat
 
 async function post(client: CheckServer, { patch, state, context, description, target_url: address }: PatchworkCheck): Promise<Outcome> {
   const target = checkTargetUrl(address)
-  const check = { state, context, description: readable(description), ...(target !== undefined && { target_url: target }) }
+  const check = { state, context, description: asKept(description), ...(target !== undefined && { target_url: target }) }
   try {
     const newest = (await client.checks(patch, context)).at(-1)
     if (newest === undefined || !isTold(newest, check)) await client.postCheck(patch, check)
@@ -111,6 +111,11 @@ async function post(client: CheckServer, { patch, state, context, description, t
   } catch (error) {
     return outcomeOf(error as ServerError)
   }
+}
+
+/** As the server keeps it: it strips blanks around it, and refuses half of a character, which is where a long line was cut. */
+function asKept(description: string): string {
+  return Buffer.from(readable(description)).toString().trim()
 }
 
 /** Whether the server shows this check, or its end already: a late `pending` must not hide the result of the same run. */

@@ -350,7 +350,7 @@ export async function startFakePatchwork({ recorded = false } = {}): Promise<Fak
     const { token: _token, maintains: _maintains, active: _active, ...user } = by
     const shown = { id: user.id, url: `${recordedOrigin}/api/1.3/users/${user.id}/`, username: user.username, first_name: user.first_name, last_name: user.last_name, email: user.email }
     const state = typeof sent['state'] === 'number' ? states[sent['state']]! : (sent['state'] as string)
-    const check = { id: lastCheck, url: `${recordedOrigin}/api/1.3/patches/${id}/checks/${lastCheck}/`, user: shown, date: now(), state, target_url: (sent['target_url'] as string | undefined) ?? null, context: (sent['context'] as string | undefined) ?? 'default', description: (sent['description'] as string | undefined) ?? null }
+    const check = { id: lastCheck, url: `${recordedOrigin}/api/1.3/patches/${id}/checks/${lastCheck}/`, user: shown, date: now(), state, target_url: (sent['target_url'] as string | undefined) ?? null, context: (sent['context'] as string | undefined) ?? 'default', description: (sent['description'] as string | undefined)?.trim() ?? null }
     checks.set(id, [...(checks.get(id) ?? []), check])
     return { status: 201, headers: { Location: check.url }, json: check }
   }
@@ -449,5 +449,8 @@ function faultOf(sent: Record<string, unknown>): Record<string, string[]> | unde
   if (typeof target === 'string' && target.length > 200) return { target_url: ['Ensure this field has no more than 200 characters.'] }
   if (description !== undefined && description !== null && typeof description !== 'string') return { description: ['Not a valid string.'] }
   if (typeof description === 'string' && description.includes('\0')) return { description: ['Null characters are not allowed.'] }
+  // https://github.com/encode/django-rest-framework/blob/3.13.0/rest_framework/validators.py, ProhibitSurrogateCharactersValidator
+  const half = typeof description === 'string' ? /\p{Surrogate}/u.exec(description) : null
+  if (half !== null) return { description: [`Surrogate characters are not allowed: U+${half[0].charCodeAt(0).toString(16).toUpperCase()}.`] }
   return undefined
 }

@@ -107,6 +107,22 @@ test('a NUL or a colour in a description does not stop it', async () => {
   expect(fake.checks.get(2)![0]!.description).toBe('a\ufffdb red')
 })
 
+test('a line that is cut within a character is told all the same: the server takes no half of one', async () => {
+  const { fake, post } = await desk()
+
+  expect(await post({ description: checkDescription(`${'x'.repeat(499)}\u{1f600} is no number`) })).toEqual({ kind: 'sent' })
+  expect(fake.checks.get(2)![0]!.description).toBe(`${'x'.repeat(499)}\ufffd`)
+})
+
+test('a description is compared as the server keeps it, without the blanks around it: a check that is there is not posted again', async () => {
+  const { fake, post } = await desk()
+  const cut = checkDescription(`${'x'.repeat(499)} and more`)
+
+  await post({ description: cut })
+  await post({ description: cut })
+  expect(fake.checks.get(2)!.map(({ description }) => description)).toEqual(['x'.repeat(499)])
+})
+
 test('a series of which a newer version came is told nothing any more', async () => {
   const { fake, post } = await desk({ outdated: 'superseded by version 2' })
 
