@@ -30,7 +30,7 @@ const oldest = 5 * 24 * 60 * 60
 const shortestWait = 60
 const longestWait = 4 * 60 * 60
 
-/** After so many reports in a row that a publisher put off, its others wait for the next tick: it is down, and each try may take a minute. */
+/** After so many reports in a row that a publisher put off, its others to that receiver wait for the next tick: it is down, and each try may take a minute. */
 const patience = 3
 
 interface Round {
@@ -64,7 +64,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
       const lock = takeLock(join(home, 'outbox/.lock'))
       if (lock === undefined) return undefined
       try {
-        await Promise.all(groupByPublisher(due(now)).map((group) => deliverGroup(group, { publishers, now, delivered })))
+        await Promise.all(groupByReceiver(due(now), publishers).map((group) => deliverGroup(group, { publishers, now, delivered })))
       } finally {
         lock.release()
       }
@@ -72,7 +72,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     return { ...delivered, nextDue: shelves.list()[0]?.due }
   }
 
-  /** One publisher's reports, one after the other; the groups do not wait for each other. */
+  /** What one publisher carries to one receiver, one after the other; the groups do not wait for each other. */
   async function deliverGroup(group: Waiting[], round: Round): Promise<void> {
     let putOff = 0
     for (const waiting of group) {
@@ -115,13 +115,13 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     return 'dead'
   }
 
-  /** In the order of each publisher's oldest report. What cannot be read is a group of its own. */
-  function groupByPublisher(waiting: Waiting[]): Waiting[][] {
+  /** In the order of each receiver's oldest report. What cannot be read is a group of its own. */
+  function groupByReceiver(waiting: Waiting[], publishers: Round['publishers']): Waiting[][] {
     const groups = new Map<string, Waiting[]>()
     for (const one of waiting) {
       const report = readReport(shelves.pathOf(one))
-      const publisher = typeof report === 'object' ? report.publisher : ''
-      groups.set(publisher, [...(groups.get(publisher) ?? []), one])
+      const name = typeof report === 'object' ? `${report.publisher} ${publishers[report.publisher]?.receiver?.(report) ?? ''}` : ''
+      groups.set(name, [...(groups.get(name) ?? []), one])
     }
     return [...groups.values()]
   }

@@ -80,7 +80,12 @@ export function checkTargetUrl(address: string | undefined): string | undefined 
  * a report that is tried again after the server took it, but its answer was lost, adds nothing.
  */
 export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: PatchworkChecksOptions): Publisher {
-  return { publish }
+  return { publish, receiver }
+
+  function receiver({ payload }: Report): string {
+    const parsed = v.safeParse(checkSchema, payload)
+    return parsed.success ? `${parsed.output.server} ${parsed.output.project}` : ''
+  }
 
   async function publish(report: Report): Promise<Outcome> {
     const parsed = v.safeParse(checkSchema, report.payload)

@@ -2,6 +2,8 @@
 export interface Publisher {
   /** Tries once, bounded in time. Never rejects. */
   publish(report: Report): Promise<Outcome>
+  /** Where a report goes, if not all go to one place: one that is down does not hold up what goes to another. */
+  receiver?(report: Report): string
 }
 
 /** `later` keeps the report in the outbox; `refused` is for good and moves it to outbox/dead/; `dropped`: nobody wants it any more. */

@@ -1,11 +1,17 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openPatchwork } from '../../src/patchwork/client.ts'
 import { checkContext, checkDescription, checkReport, checkTargetUrl, jobContext, openPatchworkChecks, type PatchworkCheck } from '../../src/publish/patchwork-check.ts'
+import { openOutbox } from '../../src/publish/outbox.ts'
 import type { Publisher } from '../../src/publish/publisher.ts'
+import { writeReport } from '../../src/publish/report-file.ts'
 import { inactiveToken, maintainerToken, startFakePatchwork, strangerToken, type FakePatchwork } from '../helpers/fake-patchwork.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 
 interface Desk {
   fake: FakePatchwork
+  token: string
   publisher: Publisher
   check(changes?: Partial<PatchworkCheck>): PatchworkCheck
   post(changes?: Partial<PatchworkCheck>): ReturnType<Publisher['publish']>
@@ -19,7 +25,7 @@ async function desk({ token = maintainerToken, rehearse = false, outdated, ended
   const rehearsed: PatchworkCheck[] = []
   const publisher = openPatchworkChecks({ servers: [{ client, rehearse }], outdated: () => outdated, ended: () => ended, rehearsed: (check) => rehearsed.push(check) })
   const check = (changes: Partial<PatchworkCheck> = {}): PatchworkCheck => ({ server: fake.url, project: 'ffmpeg', series: 2, patch: 2, state: 'success', context: 'make_x86', description: 'passed', target_url: 'https://ci.example.org/builds/x86/1', ...changes })
-  return { fake, publisher, check, rehearsed, post: (changes) => publisher.publish(checkReport('x86/1', check(changes), '2026-11-21T10:00:00Z')) }
+  return { fake, token, publisher, check, rehearsed, post: (changes) => publisher.publish(checkReport('x86/1', check(changes), '2026-11-21T10:00:00Z')) }
 }
 
 test('a check is posted on the patch, with its state, description and page, and never a user', async () => {
@@ -121,6 +127,23 @@ test('a description is compared as the server keeps it, without the blanks aroun
   await post({ description: cut })
   await post({ description: cut })
   expect(fake.checks.get(2)!.map(({ description }) => description)).toEqual(['x'.repeat(499)])
+})
+
+test('a server that refuses its checks keeps no other one from its own', async () => {
+  const [refusing, other] = [await desk({ token: strangerToken }), await desk()]
+  const home = tempDir()
+  const outbox = openOutbox(home, { decide: () => undefined })
+  const build = join(home, 'builds/x86/1')
+  mkdirSync(build, { recursive: true })
+  const write = (check: PatchworkCheck, due: number) => writeReport(build, { ...checkReport('x86/1', check, new Date().toISOString()), not_before: new Date(due).toISOString() })
+  for (const context of ['a', 'b', 'c', 'd']) write(refusing.check({ context }), Date.now())
+  write(other.check({ context: 'e' }), Date.now() + 2000)
+  outbox.handOver(build)
+  const servers = [refusing, other].map(({ fake, token }) => ({ client: openPatchwork({ url: fake.url, project: 'ffmpeg', backOff: 1, token }), rehearse: false }))
+  const publisher = openPatchworkChecks({ servers, outdated: () => undefined, ended: () => false, rehearsed: () => undefined })
+
+  expect(await outbox.deliverDue({ 'patchwork-check': publisher }, Date.now() + 60_000)).toMatchObject({ sent: 1, later: 3 })
+  expect(other.fake.checks.get(2)).toMatchObject([{ context: 'e' }])
 })
 
 test('a series of which a newer version came is told nothing any more', async () => {
