@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { withoutPassword } from '../model/request.ts'
+import { sourceName } from './source-name.ts'
 
 const webAddress = v.pipe(v.string(), v.check(isWebAddress, 'expected the address of a Patchwork server, like https://patchwork.example.org'))
 const pipeline = v.pipe(v.string(), v.regex(/^(?:chunks|(?:job|file):.{1,200})$/, 'expected chunks, job:<name> or file:<path>'))
@@ -47,7 +48,11 @@ const patchworkSourceSchema = v.strictObject({
 export type PatchworkSource = v.InferOutput<typeof patchworkSourceSchema>
 
 /** The key `patchwork` of quern.yaml. */
-export const patchworkSchema = v.optional(v.array(patchworkSourceSchema), [])
+export const patchworkSchema = v.optional(v.pipe(v.array(patchworkSourceSchema), v.check(areDifferent, 'expected each project of a server once: what was seen of it is remembered once, so that a second one would find nothing new; name all pipelines in the first')), [])
+
+function areDifferent(sources: PatchworkSource[]): boolean {
+  return new Set(sources.map(({ url, project }) => sourceName(url, project))).size === sources.length
+}
 
 function isWebAddress(text: string): boolean {
   if (!URL.canParse(text)) return false

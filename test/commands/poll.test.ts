@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
@@ -90,4 +90,11 @@ test('a mistake under patchwork: names its line', async () => {
   const { poll } = await homeWithPatchwork({ more: '    each_pach: true\n' })
 
   expect(await poll()).toMatchObject({ code: 2, stderr: expect.stringMatching(/quern\.yaml:8.*each_pach/) })
+})
+
+test('a project that is listed twice is refused: the second one would find all series taken by the first', async () => {
+  const { poll, fake, home } = await homeWithPatchwork()
+  appendFileSync(join(home, 'quern.yaml'), `  - url: ${fake.url}/\n    project: ffmpeg\n    tree: ${bundle}\n    branch: release\n    pipelines: [chunks]\n`)
+
+  expect(await poll('--since', '2026-01-01', '--json')).toMatchObject({ code: 2, stderr: expect.stringMatching(/quern\.yaml.*expected each project of a server once/) })
 })
