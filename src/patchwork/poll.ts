@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { takeLock } from '../disk/lock.ts'
 import { readIfThere } from '../disk/read.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
-import { isDue } from '../model/due.ts'
 import type { SeriesEvent } from './answers.ts'
 import type { EventCategory } from './client.ts'
 import { PatchworkError } from './http.ts'
@@ -18,6 +17,9 @@ const overlap = 15
 
 /** Series that are read at once, at most; the source's pace holds for all of them. */
 const together = 4
+
+/** Milliseconds for which a server is left alone at most, whatever it asks for: a proxy in front of it may ask for years. */
+const longestRest = 3_600_000
 
 /** Minutes between two looks for series that never complete. */
 const scanEvery = 10
@@ -38,7 +40,8 @@ export async function poll(options: PollOptions): Promise<Polled> {
   try {
     const pause = join(directory, `${name}.pause`)
     const until = Number(readIfThere(pause) ?? 0)
-    if (!isDue(until / 1000, now() / 1000)) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
+    // One that is longer was written by a clock that was wrong.
+    if (now() < until && until <= now() + longestRest) return { ...polled, skipped: `the server asked to be left alone until ${new Date(until).toISOString()}` }
     const journal = openJournal(join(directory, `${name}.jsonl`))
     const round: Round = { ...options, since: options.since, now, journal, polled, newest: undefined, batch: emptyBatch(), writing: undefined, ahead: new Map() }
     return await respectfully(pause, now, () => pollOnce(round).finally(() => settled(round)))
@@ -57,7 +60,7 @@ async function respectfully<T>(pause: string, now: () => number, work: () => Pro
   try {
     return await work()
   } catch (error) {
-    if (error instanceof PatchworkError && (error.retryAfter ?? 0) > longPause) writeAtomically(pause, String(now() + error.retryAfter! * 1000))
+    if (error instanceof PatchworkError && (error.retryAfter ?? 0) > longPause) writeAtomically(pause, String(now() + Math.min(error.retryAfter! * 1000, longestRest)))
     throw error
   }
 }

@@ -372,6 +372,19 @@ test('what was put off by a clock that was years ahead is done once the clock is
   expect(fake.requests.slice(asked).filter(({ path }) => path.includes('series-created'))).not.toEqual([])
 })
 
+test.each([
+  ['a Retry-After of years', '99999999999999', 0],
+  ['a Retry-After that was heeded while our clock was years ahead', '600', 20_000_000 * minute],
+])('%s does not end the polling', async (_, retryAfter, ahead) => {
+  const { poll: again, fake } = await station()
+  fake.troubles.push({ match: /events/, times: 1, status: 429, headers: { 'retry-after': retryAfter }, body: '' })
+  const start = Date.UTC(2026, 10, 21, 12)
+
+  await expect(again({ now: () => start + ahead })).rejects.toThrow(/429/)
+  expect(await again({ now: () => start + ahead + minute })).toMatchObject({ skipped: expect.stringContaining('left alone') })
+  expect(await again({ now: () => start + 61 * minute })).not.toHaveProperty('skipped')
+})
+
 test('what could not be made durable is not remembered', async () => {
   const { poll: again, fake, queue } = await station()
   fake.addSeries({ patches: [mail('area: one')] })
