@@ -9,7 +9,8 @@ export interface Title {
 
 export function readTitle(name: string): Title {
   const brackets = /^(?:\s*\[[^\]]*\])*/.exec(name)![0]
-  const [, n = '1', of = '1'] = /[[,\s](\d{1,4})\/(\d{1,4})[\],\s]/.exec(brackets) ?? []
+  // As the server reads them: `[PATCH1/2]` and `[1 of 2]` are in use, too.
+  const [, n = '1', of = '1'] = /(\d{1,4})(?:\/| of )(\d{1,4})[\],\s]/.exec(brackets) ?? []
   const text = name.slice(brackets.length).replace(/\s+/g, ' ').trim().toLowerCase()
   return { text, n: Number(n), of: Number(of) }
 }

@@ -90,6 +90,18 @@ test('a completed series becomes one entry a pipeline, with its patches in the o
   expect(entries[0]!.series!.patches.map(({ n, name }) => [n, name])).toEqual([[1, '[v2,1/3] a: b'], [2, '[v2,2/3] b: c'], [3, '[v2,3/3] c: d']])
 })
 
+test.each([
+  ['[PATCH2/2] b: c', '[PATCH1/2] a: b'],
+  ['[2 of 2] b: c', '[1 of 2] a: b'],
+])('parts numbered as %s are put in their order, too', async (second, first) => {
+  const { poll: again, fake, waiting } = await station()
+  fake.addSeries({ patches: [mail(second), mail(first)] })
+
+  await again()
+
+  expect((await waiting())[0]!.series!.patches.map(({ n, name }) => [n, name])).toEqual([[1, first], [2, second]])
+})
+
 test.each([false, true])('--since goes back, and everything recorded is decided once (polled before: %s)', async (started) => {
   const { poll: again, waiting, decisions } = await station({ recorded: true, started })
 
