@@ -23,12 +23,15 @@ export async function scanAnnounced(round: Round, events: AsyncGenerator<SeriesE
 export async function lookAtOpen(round: Round): Promise<void> {
   let failures = 0
   for (const open of round.journal.open()) {
-    const due = round.now() - Date.parse(open.at) >= round.source.incomplete_after * 60_000
+    const age = round.now() - Date.parse(open.at)
+    const due = age >= round.source.incomplete_after * 60_000
     if (open.state === 'announced' && !due) continue
     const answer = await readSeries(round, open.series)
     failures = failuresAfter(failures, answer instanceof PatchworkError ? answer : undefined)
     if (answer instanceof PatchworkError) {
-      if (due && answer.status !== undefined && answer.status < 500) settle(round, { id: open.series, state: 'ignored', decision: 'ignored', reason: `it could not be read: ${answer.message}` })
+      // A server whose events can be read all the while is in order, whatever it says of this series.
+      const hopeless = due && ((answer.status !== undefined && answer.status < 500) || age >= round.source.expire_after * 3_600_000)
+      if (hopeless) settle(round, { id: open.series, state: 'ignored', decision: 'ignored', reason: `it could not be read: ${answer.message}` })
     } else if (isComplete(answer)) {
       await takeSeries(round, answer)
     } else if (due) {

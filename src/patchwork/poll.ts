@@ -50,9 +50,9 @@ export async function poll(options: PollOptions): Promise<Polled> {
   }
 }
 
-/** Whatever happened: what is being written is not left to run on beside the next poll. */
-async function settled({ writing }: Round): Promise<void> {
-  await writing?.done.catch(() => undefined)
+/** Whatever happened: what was decided is remembered, or the next poll would come no further; and nothing is left to run on beside it. */
+async function settled(round: Round): Promise<void> {
+  await flush(round).catch(() => undefined)
 }
 
 /** Remembers a long Retry-After, so that the next ticks of cron heed it too. */

@@ -350,6 +350,21 @@ test('a series that cannot be read does not hold up the others, and is tried aga
   expect(await again()).toMatchObject({ queued: 1, waiting: 0 })
 })
 
+test('series that the server can never show, however many, hold up no other one and are given up', async () => {
+  const { poll: again, fake, waiting, decisions } = await station()
+  for (const number of [1, 2, 3, 4]) fake.addSeries({ patches: [mail(`area: ${number}`)] })
+  const { id } = fake.addSeries({ patches: [mail('area: late')], total: 2, completed: true })
+  fake.troubles.push({ match: /series\/[1-4]\//, times: 1000, status: 500, body: '' })
+  for (let poll = 0; poll < 3; poll++) await again().catch(() => undefined)
+
+  fake.addPatch(id, mail('area: last'))
+  fake.events.pop()
+  for (let poll = 0; poll < 3; poll++) await again({ now: () => Date.UTC(2026, 10, 25, 12) }).catch(() => undefined)
+
+  expect((await waiting()).map(({ series }) => series!.id)).toEqual([id])
+  expect(decisions().filter(({ reason }) => reason.startsWith('it could not be read'))).toHaveLength(4)
+})
+
 test('series that are gone from the server, however many, hold up no other one and are given up', async () => {
   const { poll: again, fake, decisions } = await station()
   const gone = [1, 2, 3, 4].map((number) => fake.addSeries({ patches: [mail(`area: ${number}`)] }).id)
