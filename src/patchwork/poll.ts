@@ -66,7 +66,8 @@ async function respectfully<T>(pause: string, now: () => number, work: () => Pro
 }
 
 async function pollOnce(round: Round): Promise<Polled> {
-  const first = round.journal.last('started') === undefined
+  // One that was told to go back and did not get to its end is no first one: it is gone on with.
+  const first = round.journal.last('started') === undefined && round.journal.newest('series-completed') === undefined
   if (first && !(await round.client.hasProject())) {
     throw new PatchworkError(`${round.client.server} has no project ${JSON.stringify(round.source.project)}; write its link name, as in the address /project/<name>/list/`, {})
   }
@@ -125,5 +126,6 @@ async function takeCompleted(round: Round, page: SeriesEvent[]): Promise<void> {
 
 function isSeen({ journal, since }: Round, event: SeriesEvent): boolean {
   if (!journal.hasEvent(event.id)) return false
-  return since === undefined || journal.series(event.payload.series.id)?.state !== 'before'
+  const state = journal.series(event.payload.series.id)?.state
+  return since === undefined || (state !== 'before' && state !== 'expired')
 }

@@ -15,7 +15,7 @@ const overtaking = 24
 export async function takeEvent(round: Round, event: SeriesEvent): Promise<PatchworkError | undefined> {
   const { id } = event.payload.series
   const before = round.journal.series(id)
-  if (before !== undefined && isSettled(before)) return takeAgain(round, event, before)
+  if (before !== undefined && isSettled(round, before)) return takeAgain(round, event, before)
   if (isExpired(round, event.date)) {
     settle(round, { id, event, state: 'expired', decision: 'ignored', reason: `expired: the series was completed more than ${round.source.expire_after} hours before it was seen` })
     return undefined
@@ -32,7 +32,7 @@ export async function takeEvent(round: Round, event: SeriesEvent): Promise<Patch
 /** Whether the decision about an event takes more than is known here. */
 export function needsReading(round: Round, { date, payload }: SeriesEvent): boolean {
   const before = round.journal.series(payload.series.id)
-  return !(before !== undefined && isSettled(before)) && !isExpired(round, date)
+  return !(before !== undefined && isSettled(round, before)) && !isExpired(round, date)
 }
 
 /** A late patch beyond the last one completes a series again: `[PATCH 4/3]`. What was tested stays tested. */
@@ -105,8 +105,9 @@ function faultOf(requests: unknown[]): string | undefined {
   }
 }
 
-function isSettled({ state }: SeriesState): boolean {
-  return state === 'queued' || state === 'superseded' || state === 'expired' || state === 'ignored'
+/** Who goes back wants what has expired, too. */
+function isSettled({ since }: Round, { state }: SeriesState): boolean {
+  return state === 'queued' || state === 'superseded' || state === 'ignored' || (state === 'expired' && since === undefined)
 }
 
 /** Whether the server says that all parts are there, and shows them: it can say so while the last one is being saved. */

@@ -323,6 +323,31 @@ test('a backlog without anything fresh behind it expires by our own clock, whate
   expect(await again({ now: () => Date.UTC(2026, 10, 30) })).toMatchObject({ queued: 0, ignored: 1 })
 })
 
+test('what has expired is built all the same by a poll that goes back', async () => {
+  const { poll: again, fake, waiting } = await station()
+  const { id } = fake.addSeries({ patches: [mail('area: one')] })
+  const later = { now: () => Date.UTC(2026, 10, 26, 12) }
+
+  expect(await again(later)).toMatchObject({ ignored: 1, queued: 0 })
+  expect(await again({ ...later, since: '2026-11-01T00:00:00' })).toMatchObject({ queued: 1 })
+  expect((await waiting()).map(({ series }) => series!.id)).toEqual([id])
+  expect(await again({ ...later, since: '2026-11-01T00:00:00' })).toMatchObject({ queued: 0 })
+})
+
+test('a first poll that goes back and is cut short is gone on with by the next one', async () => {
+  const { poll: again, fake, waiting } = await station({ started: false })
+  const ids = Array.from({ length: 251 }, (_, index) => fake.addSeries({ patches: [mail(`area: ${index}`)] }).id)
+  fake.troubles.push({ match: /[?&]page=2/, times: 3, status: 502 })
+  await expect(again({ since: '2026-01-01T00:00:00' })).rejects.toThrow('502')
+  expect(await waiting()).toHaveLength(250)
+
+  await again()
+  const next = fake.addSeries({ name: 'area: 0', version: 2, patches: [mail('[v2] area: 0')] })
+  await again()
+
+  expect((await waiting()).map(({ series }) => series!.id)).toEqual([...ids.slice(1), next.id])
+})
+
 test('a project that the server does not know is an error at the start, since a filter by it finds nothing', async () => {
   const { poll: again, fake, source, home } = await station({ started: false })
   const client = openPatchwork({ url: fake.url, project: 'nope' })
