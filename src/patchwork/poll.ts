@@ -12,8 +12,11 @@ import { minutesBefore } from './server-date.ts'
 import { sourceName } from './source-name.ts'
 import { needsReading, takeEvent } from './take-series.ts'
 
-/** Minutes that are asked for once more: under parallel delivery an event can become visible after newer ones. */
-const overlap = 15
+/**
+ * Minutes that are asked for once more: under parallel delivery an event can become visible after newer ones, and when
+ * summer time ends, the server's clock goes through one hour a second time.
+ */
+const overlap = 75
 
 /** Series that are read at once, at most; the source's pace holds for all of them. */
 const together = 4

@@ -348,6 +348,16 @@ test('a first poll that goes back and is cut short is gone on with by the next o
   expect((await waiting()).map(({ series }) => series!.id)).toEqual([...ids.slice(1), next.id])
 })
 
+test('what is completed in the hour that the clock of the server goes through a second time is not missed', async () => {
+  const { poll: again, fake } = await station()
+  const completed = (name: string, time: string) => fake.addSeries({ patches: [mail(`area: ${name}`)], date: `2026-11-21T${time}.000001` })
+  completed('before', '10:59:00')
+  expect(await again()).toMatchObject({ queued: 1 })
+
+  completed('in it', '10:10:00')
+  expect(await again()).toMatchObject({ queued: 1 })
+})
+
 test('a project that the server does not know is an error at the start, since a filter by it finds nothing', async () => {
   const { poll: again, fake, source, home } = await station({ started: false })
   const client = openPatchwork({ url: fake.url, project: 'nope' })
