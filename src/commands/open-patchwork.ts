@@ -1,3 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
 import type { Logger } from '../log/open-log.ts'
 import { openPatchwork, type ClientOptions, type PatchworkClient } from '../patchwork/client.ts'
 import { parseBuildName } from '../model/build.ts'
@@ -43,7 +46,15 @@ export function patchworkPublishing(config: QuernConfig, log: Pick<Logger, 'info
       return newer === undefined ? undefined : `series ${series.id} was superseded by version ${newer.version}, series ${newer.by}: nothing is told about it any more`
     },
     ended: (build) => isTerminal(openRecords(home).status(parseBuildName(build)!)),
+    retold: (build, reports) => newerBuilds(home, build).find((newer) => reports.some((id) => existsSync(join(home, 'builds', newer, 'reports', `${id}.json`)))),
     owner: (series, build) => ownMail(home, series, build),
     rehearsed: (check) => log.info({ check }, 'rehearsal: this check would have been posted'),
   }
+}
+
+/** Those of the same pipeline. */
+function newerBuilds(home: string, build: string): string[] {
+  const { pipeline, number } = parseBuildName(build)!
+  const names = orMissing(() => readdirSync(join(home, 'builds', pipeline))) ?? []
+  return names.filter((name) => Number(name) > number).map((name) => `${pipeline}/${name}`)
 }

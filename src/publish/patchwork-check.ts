@@ -34,6 +34,8 @@ export interface PatchworkChecksOptions {
   outdated: (series: { server: string; id: number }) => string | undefined
   /** Whether a build has ended: then its `pending` comes too late, and would hide the result. */
   ended: (build: string) => boolean
+  /** The newer build of the same pipeline that has written one of these reports; undefined where none has. */
+  retold: (build: string, reports: string[]) => string | undefined
   /** Hears what a rehearsal would have posted. */
   rehearsed: (check: PatchworkCheck) => void
 }
@@ -79,7 +81,7 @@ export function checkTargetUrl(address: string | undefined): string | undefined 
  * Posts checks on patches. A check cannot be changed or removed, each post adds one, so what is there is read first:
  * a report that is tried again after the server took it, but its answer was lost, adds nothing.
  */
-export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: PatchworkChecksOptions): Publisher {
+export function openPatchworkChecks({ servers, outdated, ended, retold, rehearsed }: PatchworkChecksOptions): Publisher {
   return { publish, receiver }
 
   function receiver({ payload }: Report): string {
@@ -96,6 +98,8 @@ export function openPatchworkChecks({ servers, outdated, ended, rehearsed }: Pat
     const old = outdated({ server: check.server, id: check.series })
     if (old !== undefined) return { kind: 'dropped', reason: old }
     if (check.state === 'pending' && ended(report.build)) return { kind: 'sent' }
+    const newer = retold(report.build, states.map((state) => checkReport(report.build, { ...check, state }, report.created).id))
+    if (newer !== undefined) return { kind: 'dropped', reason: `build ${newer} tells of the same, and the newest check counts` }
     if (found.rehearse) return rehearse(check)
     return post(found.client, check)
   }

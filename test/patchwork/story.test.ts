@@ -56,7 +56,7 @@ test.skipIf(!compiles)('mailed patches are polled, applied, built and told of (n
     }
     await queue.finish(claim)
   }
-  const publisher = openPatchworkChecks({ servers: [{ client, rehearse: false }], outdated: (old) => (supersededBy(home, old) ? 'superseded' : undefined), ended: () => false, rehearsed: () => undefined })
+  const publisher = openPatchworkChecks({ servers: [{ client, rehearse: false }], outdated: (old) => (supersededBy(home, old) ? 'superseded' : undefined), ended: () => false, retold: () => undefined, rehearsed: () => undefined })
   const delivered = await outbox.deliverDue({ 'patchwork-check': publisher }, Date.now() + 1000)
 
   expect(delivered).toMatchObject({ sent: 8, later: 0, dead: 0, problems: [] })

@@ -23,7 +23,7 @@ async function desk({ token = maintainerToken, rehearse = false, outdated, ended
   onTestFinished(() => fake.close())
   const client = openPatchwork({ url: fake.url, project: 'ffmpeg', backOff: 1, timeout: 2000, ...(token !== '' && { token }) })
   const rehearsed: PatchworkCheck[] = []
-  const publisher = openPatchworkChecks({ servers: [{ client, rehearse }], outdated: () => outdated, ended: () => ended, rehearsed: (check) => rehearsed.push(check) })
+  const publisher = openPatchworkChecks({ servers: [{ client, rehearse }], outdated: () => outdated, ended: () => ended, retold: () => undefined, rehearsed: (check) => rehearsed.push(check) })
   const check = (changes: Partial<PatchworkCheck> = {}): PatchworkCheck => ({ server: fake.url, project: 'ffmpeg', series: 2, patch: 2, state: 'success', context: 'make_x86', description: 'passed', target_url: 'https://ci.example.org/builds/x86/1', ...changes })
   return { fake, token, publisher, check, rehearsed, post: (changes) => publisher.publish(checkReport('x86/1', check(changes), '2026-11-21T10:00:00Z')) }
 }
@@ -140,7 +140,7 @@ test('a server that refuses its checks keeps no other one from its own', async (
   write(other.check({ context: 'e' }), Date.now() + 2000)
   outbox.handOver(build)
   const servers = [refusing, other].map(({ fake, token }) => ({ client: openPatchwork({ url: fake.url, project: 'ffmpeg', backOff: 1, token }), rehearse: false }))
-  const publisher = openPatchworkChecks({ servers, outdated: () => undefined, ended: () => false, rehearsed: () => undefined })
+  const publisher = openPatchworkChecks({ servers, outdated: () => undefined, ended: () => false, retold: () => undefined, rehearsed: () => undefined })
 
   expect(await outbox.deliverDue({ 'patchwork-check': publisher }, Date.now() + 60_000)).toMatchObject({ sent: 1, later: 3 })
   expect(other.fake.checks.get(2)).toMatchObject([{ context: 'e' }])

@@ -161,6 +161,29 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.list('outbox/dead')).toEqual([])
   }, 30_000)
 
+  test('that is built again while its first result waits in the outbox is told of the second one, whichever of them is due first', async () => {
+    const { repo, patches: mails } = seriesOf('fine\n', 'error: of the host\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { mail: {} } })
+    const { patches: [patch] } = server.fake.addSeries({ patches: mails })
+    const refusal = { match: /POST .*\/checks\//, times: 1000, status: 403, headers: { 'Content-Type': 'application/json' }, body: '{"detail": "Invalid token."}' }
+    server.fake.troubles.push(refusal)
+    await server.poll()
+    await server.build()
+    server.write({ 'job-defs/make.yml': 'workspace: commit\nscript: cat state.txt\n' })
+    expect(await server.quern('retry', 'make/1')).toMatchObject({ code: 0 })
+    await server.build()
+    expect(server.told(patch!)).toEqual([])
+
+    refusal.times = 0
+    const waiting = server.list('outbox').filter((name) => name.endsWith('.json'))
+    const isFirst = (name: string) => (JSON.parse(server.read(`outbox/${name}`)) as { build: string }).build === 'make/1'
+    for (const name of waiting) renameSync(join(server.home, 'outbox', name), join(server.home, 'outbox', name.replace(/^\d+/, isFirst(name) ? '2' : '1')))
+    await server.build()
+
+    expect(server.told(patch!)).toEqual(['make success: passed'])
+    expect(server.list('outbox')).toEqual(['dead'])
+  }, 60_000)
+
   test('of which one pipeline is never decided is answered after a while', async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: new\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: { 'x86/make': make.make, 'ppc/make': make.make }, source: { pipelines: ['job:x86/make', 'job:ppc/make'], mail: { reply: true, wait: 90 } } })
