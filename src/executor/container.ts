@@ -148,11 +148,13 @@ async function insist(engine: Engine, command: string[]): Promise<void> {
 
 /** What the engine knows of the end; its command line's exit code is not always the script's. */
 async function settle(engine: Engine, name: string, ending: Ending, { limits }: Execution): Promise<Ending> {
-  const { ok, stdout, stderr } = await engine.run('inspect', '--format', '{{.State.StartedAt}}|{{.State.ExitCode}}|{{.State.OOMKilled}}', name)
-  const [started, exit, outOfMemory] = stdout.split('|')
+  const { ok, stdout, stderr } = await engine.run('inspect', '--format', '{{.State.StartedAt}}|{{.State.ExitCode}}|{{.State.OOMKilled}}|{{.State.Running}}', name)
+  const [started, exit, outOfMemory, running] = stdout.split('|')
   if (ending.verdict === 'cancelled' || ending.verdict === 'timed-out') return ending
   if (!ok || started === undefined) return { verdict: 'errored', reason: `asking ${engine.name} how the container ended: ${stderr}` }
   if (started.startsWith('0001-')) return { ...ending, verdict: 'errored', reason: ending.reason ?? `${engine.name} did not start the container` }
+  // Its exit code is 0 until it ends: a daemon that was restarted, or a connection that broke, says nothing of the script.
+  if (running === 'true') return { verdict: 'errored', reason: `${engine.name} start --attach ended while the container ran on: ${ending.reason ?? 'its daemon was restarted, or the connection to it broke'}` }
   const code = Number(exit)
   const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code) }
   if (outOfMemory === 'true' || (code === 137 && limits.memory !== undefined)) told.reason = `it was killed; its limit is ${Math.round(limits.memory! / 1024 / 1024)} MiB of memory`
