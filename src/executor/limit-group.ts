@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import type { Limits } from './executor.ts'
 
@@ -44,13 +44,25 @@ export function makeLimitGroup(id: string, limits: Limits): LimitGroup | undefin
   }
 }
 
-/** Removes the groups that a dead builder of this home left; those with a living process stay. */
+/**
+ * Removes the groups that a dead builder of this home left; those with a living process stay. They may be anywhere: it need
+ * not have been in the group that this process is in, started by cron, by the receiver or by hand as each of them is.
+ */
 export function removeLeftGroups(homeId: string): void {
-  for (const parent of new Set(resources.flatMap(({ v1, v2 }) => parentsFor(v1, v2)))) {
-    for (const name of orMissing(() => readdirSync(parent)) ?? []) {
-      if (name.startsWith(homePrefix(homeId))) removeGroup(join(parent, name))
-    }
+  const kinds = [...resources.map(({ v1 }) => ofVersion1(v1)), ofVersion2]
+  const tops = new Set(kinds.map(mountOf).filter((top) => top !== undefined))
+  for (const path of [...tops].flatMap(groupsBelow)) if (basename(path).startsWith(homePrefix(homeId))) removeGroup(path)
+}
+
+/** What goes meanwhile, or is closed to this user, holds none of ours. */
+function groupsBelow(top: string): string[] {
+  const found = [top]
+  for (const path of found) {
+    try {
+      for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) found.push(join(path, entry.name))
+    } catch {}
   }
+  return found.slice(1)
 }
 
 /** `quern-<home>-<run>`, both hashed: ids hold slashes. */
@@ -73,9 +85,9 @@ function hash(text: string): string {
 function parentsFor(v1: string, v2: string): string[] {
   const memberships = (orMissing(() => readFileSync('/proc/self/cgroup', 'utf8')) ?? '').trim().split('\n').map((line) => line.split(':'))
   const old = memberships.find(([, controllers]) => controllers?.split(',').includes(v1))
-  if (old !== undefined) return [join(mountOf((type, options) => type === 'cgroup' && options.includes(v1)) ?? '', old.slice(2).join(':'))].filter((path) => path.startsWith('/sys/'))
+  if (old !== undefined) return [join(mountOf(ofVersion1(v1)) ?? '', old.slice(2).join(':'))].filter((path) => path.startsWith('/sys/'))
   const own = memberships.find(([number]) => number === '0')
-  const mount = mountOf((type) => type === 'cgroup2')
+  const mount = mountOf(ofVersion2)
   if (own === undefined || mount === undefined) return []
   return ancestors(mount, join(mount, own.slice(2).join(':'))).filter((path) => words(join(path, 'cgroup.subtree_control')).includes(v2))
 }
@@ -83,6 +95,9 @@ function parentsFor(v1: string, v2: string): string[] {
 function ancestors(top: string, path: string): string[] {
   return path === top || !path.startsWith(top) ? [top] : [path, ...ancestors(top, dirname(path))]
 }
+
+const ofVersion1 = (controller: string) => (type: string, options: string[]) => type === 'cgroup' && options.includes(controller)
+const ofVersion2 = (type: string) => type === 'cgroup2'
 
 /** The mount point of the first file system of that kind: proc_pid_mountinfo(5). */
 function mountOf(fits: (type: string, options: string[]) => boolean): string | undefined {
