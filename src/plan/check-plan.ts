@@ -16,7 +16,8 @@ const mostServices = 20
 
 /**
  * @throws {PlanError} where there are too many runs, two of one name, a need that is no run, a circle of needs, or a tree
- * that two runs could be in at once: it is handed from one user to the next only while nothing runs there
+ * that two runs could be in at once: it is handed from one user to the next only while nothing runs there; or a run that
+ * waits for the turn of a service, which ends only after it
  */
 export function checkRuns(runs: PlannedRun[], request: Request, settings: RunLimits): void {
   checkCount(runs.length, request, settings)
@@ -34,6 +35,7 @@ export function checkRuns(runs: PlannedRun[], request: Request, settings: RunLim
   }
   const circle = findCircle(runs)
   if (circle !== undefined) throw new PlanError(`these runs need each other in a circle: ${circle.join(' needs ')}`)
+  for (const service of services) checkGroup(service, runs, byName)
 }
 
 /** A stranger says how many runs there are, and each takes this server's time. @throws {PlanError} where there are too many */
@@ -48,4 +50,14 @@ function checkWorkspace({ name, workspace, needs, service }: PlannedRun, byName:
   if (!needs.includes(from)) throw new PlanError(`the run "${name}" works in the tree of "${from}", which it does not need: only a needed run has left its tree`)
   if (byName.get(from)?.service) throw new PlanError(`the run "${name}" works in the tree of "${from}", a service, which is still at work there: share files in $QUERN_SHARED`)
   if (service) throw new PlanError(`the service "${name}" works in the tree of "${from}", and would keep it from all others: share files in $QUERN_SHARED`)
+}
+
+/** A service has its turn until all jobs have ended. What it needs has ended before, and the runs of another patch come after. */
+function checkGroup(service: PlannedRun, runs: PlannedRun[], byName: Map<string, PlannedRun>): void {
+  const { name, group, patch } = service
+  if (group === undefined) return
+  const before = new Set([service])
+  for (const { needs } of before) for (const need of needs) before.add(byName.get(need)!)
+  const other = runs.find((run) => run.group === group && run.patch?.n === patch?.n && !before.has(run))
+  if (other !== undefined) throw new PlanError(`the service "${name}" has the turn of the group "${group}" until all jobs have ended, and "${other.name}" would wait for it: give the group to only one of them`)
 }

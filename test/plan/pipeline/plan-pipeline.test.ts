@@ -130,6 +130,16 @@ test.each([
   await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining(message) })
 })
 
+test('a run that would wait for the turn of a service, which ends only after it, is refused', async () => {
+  const group = 'board'
+  const refused = { name: 'PipelineError', message: expect.stringContaining('the service "db" has the turn of the group "board" until all jobs have ended, and "use" would wait for it') }
+  await expect(planOf((p) => [p.job('db', 'x', { service: true, group }), p.job('use', 'x', { group })])).rejects.toMatchObject(refused)
+  await expect(planOf((p) => [p.job('db', 'x', { service: true, group }), p.job('use', 'x', { service: true, group })])).rejects.toMatchObject(refused)
+  // What has ended when the service starts does not wait for it.
+  const before = (p: PipelineContext) => [p.job('flash', 'x', { group }), p.stage('test', {}, () => [p.job('db', 'x', { service: true, group }), p.job('use', 'x')])]
+  expect((await planOf(before)).runs.map((run) => run.group)).toEqual([group, group, undefined])
+})
+
 test('a file that defines no job for a request leaves nothing to build', async () => {
   const planned = await planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => ({ jobs: [] })) })
   expect(planned).toEqual({ ignored: 'p.ts has no job for this request' })
