@@ -98,6 +98,7 @@ describe('a mistake names file, line, key and what was expected', () => {
     ['script: ls\nmounts:\n  - from: data\n', /^job\.yml:3: mounts\[0\]\.from: expected an absolute path/],
     ['script: ls\nmounts:\n  - from: /srv/../etc\n', /^job\.yml:3: mounts\[0\]\.from: expected a path without "\.\."/],
     ['script: ls\nexecutor: shell\nmounts:\n  - from: /srv\n', /^job\.yml:3: mounts: expected none: the executor "shell" sees the host as it is/],
+    ['script: ls\nengine: true\n', /^job\.yml:2: engine: expected it beside "executor: shell", or beside the engine's socket under "mounts"/],
     ['script: ls\nengine: docker\n', /^job\.yml:2: engine: expected true or false/],
     ['script: ls\nscript: rm\n', /^job\.yml:2: the key stands twice/],
     ['script: ls\ncontainers:\n\t- image: a\n', /^job\.yml:3: indented by a tab, which YAML does not allow: use blanks/],
