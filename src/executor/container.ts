@@ -109,7 +109,7 @@ async function create({ engine, execution, pull, user }: Parts, name: string, lu
   const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
   // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
   const command = ['--entrypoint', '/bin/sh', execution.image!, '-c', '. /quern/environment.sh; ("$@" 2>&1); exit $?', 'sh', 'bash', '/quern/script.sh']
-  const make = () => engine.runUntil(stop, 'create', ...options, ...command)
+  const make = () => engine.runUntil({ signal: stop, mark: execution.id }, 'create', ...options, ...command)
   let made = await make()
   if (!made.ok && /already in use/i.test(made.stderr)) {
     await removeContainer(engine, name)

@@ -23,8 +23,11 @@ export interface Engine {
   createOptions: string[]
   /** Runs one command to its end, its output at most 1 MiB. */
   run(...options: string[]): Promise<Answer>
-  /** The same, for one that may take long: its command line is ended when the signal is aborted. */
-  runUntil(signal: AbortSignal, ...options: string[]): Promise<Answer>
+  /**
+   * The same, for one that may take long: its command line is ended when the signal is aborted. It carries the run's mark,
+   * by which it is found and ended where the builder was killed.
+   */
+  runUntil(stop: { signal: AbortSignal; mark: string }, ...options: string[]): Promise<Answer>
 }
 
 interface Answer {
@@ -46,7 +49,7 @@ export function findEngine({ engine, engineOptions, engineEnvironment }: EngineS
     remote: isRemote(engineEnvironment),
     createOptions: ulimits(),
     run: (...options) => runEngine([...command, ...options], engineEnvironment),
-    runUntil: (signal, ...options) => runEngine([...command, ...options], engineEnvironment, signal),
+    runUntil: ({ signal, mark }, ...options) => runEngine([...command, ...options], { ...engineEnvironment, QUERN_RUN: mark }, signal),
   }
 }
 

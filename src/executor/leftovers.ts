@@ -9,8 +9,9 @@ import { removeTemporary } from './temporary.ts'
  * @returns how many processes and containers it ended
  */
 export async function endLeftovers(homeId: string, engine?: EngineSettings): Promise<number> {
-  const containers = engine === undefined ? 0 : await (await import('./containers.ts')).endLeftContainers(homeId, engine)
+  // First who may be making a container: one that still fetches its image has none that could be found.
   const processes = await killMarked(homeId)
+  const containers = engine === undefined ? 0 : await (await import('./containers.ts')).endLeftContainers(homeId, engine)
   const { removeLeftGroups } = await import('./limit-group.ts')
   removeLeftGroups(homeId)
   removeTemporary()

@@ -10,6 +10,7 @@ import { type ContainerSettings, openContainer } from '../../src/executor/contai
 import { endLeftContainers } from '../../src/executor/containers.ts'
 import { findEngine } from '../../src/executor/engine.ts'
 import { findProgram } from '../../src/executor/find-program.ts'
+import { endLeftovers } from '../../src/executor/leftovers.ts'
 import { hostPrograms, openTestEngine, testImage } from '../helpers/container-engine.ts'
 import { describeExecutor } from '../helpers/executor-suite.ts'
 import { freePort } from '../helpers/free-port.ts'
@@ -68,6 +69,19 @@ if (typeof engine === 'string') {
     expect(await runScript(fetching, 'true', { ...given, image, limits: { timeout: 700, grace: 100 } })).toMatchObject({ verdict: 'timed-out', reason: expect.stringContaining(image) })
     expect(await runScript(fetching, 'true', { ...given, image, signal: AbortSignal.timeout(500) })).toMatchObject({ verdict: 'cancelled' })
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
+  })
+
+  test('what fetches an image for a builder that died is ended by the next one', async () => {
+    const registry = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    onTestFinished(() => void registry.close())
+    await once(registry, 'listening')
+    const home = `fetching-${process.pid}`
+    const fetching = openContainer({ ...engine.settings, pull: 'missing' })
+    const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/hangs:1`
+    const ended = runScript(fetching, 'true', { ...given, id: `${home}/p/1/r`, image, limits: { timeout: 60_000, grace: 100 } })
+    await once(registry, 'connection')
+    expect(await endLeftovers(home, engine.settings)).toBeGreaterThan(0)
+    expect(await ended).toMatchObject({ verdict: 'errored' })
   })
 
   test('a run without an image is errored', async () => {
