@@ -114,7 +114,7 @@ export const jobDefinitionSchema = v.pipe(
     refs: filters('Only requests for these refs or branches are built.'),
     paths: filters('Only requests that change a file of these are built.'),
     mounts: v.optional(v.array(mount), []),
-    engine: v.optional(v.pipe(v.boolean(), v.description('The script drives podman or docker, where quern.yaml grants it: with the executor shell, or through a socket under mounts.')), false),
+    engine: v.optional(v.pipe(v.boolean(), v.description('The script drives podman or docker, where quern.yaml grants it: in the shell of this host, or, where executor or containers say otherwise, through a socket under mounts.')), false),
     deploy: v.optional(v.pipe(v.boolean(), v.description('It acts on the world: it is never repeated and never runs for untrusted requests.')), false),
     reuse: v.optional(v.pipe(v.boolean(), v.description('Whether its verdict on a tree is taken again where the same tree is asked for; without a word where it has no network and no secrets, and its script names no value of the request.'))),
     concurrency: v.optional(v.pipe(nameSchema, v.description('Only one run of this group executes at a time; $BRANCH and other variables of the run are replaced.'))),
@@ -123,9 +123,9 @@ export const jobDefinitionSchema = v.pipe(
   v.forward(v.check(({ executor, containers }) => executor !== 'container' || containers.length > 0, 'expected at least one container, since the executor is "container"'), ['containers']),
   v.forward(v.check(({ workspace, needs }) => workspace === undefined || workspace === 'commit' || workspace === 'none' || needs.includes(workspace), 'expected "commit", "none" or one of the needs'), ['workspace']),
   v.forward(v.check(({ script }) => isBash(script), 'expected bash: its #! line asks for another program'), ['script']),
-  v.forward(v.check(({ executor, containers, services }) => services.length === 0 || (containers.length > 0 && (executor ?? 'container') === 'container'), 'expected none: only jobs in containers reach services'), ['services']),
-  v.forward(v.check(({ executor, mounts, engine }) => !engine || executor === 'shell' || mounts.length > 0, 'expected it beside "executor: shell", or beside the engine\'s socket under "mounts": by itself, neither a sandbox nor a container reaches podman or docker'), ['engine']),
-  v.forward(v.check(({ executor, mounts }) => executor !== 'shell' || mounts.length === 0, 'expected none: the executor "shell" sees the host as it is'), ['mounts']),
+  v.forward(v.check((job) => job.services.length === 0 || askedExecutor(job) === 'container', 'expected none: only jobs in containers reach services'), ['services']),
+  v.forward(v.check((job) => !job.engine || askedExecutor(job) === 'shell' || job.mounts.length > 0, 'expected it in the shell, without "containers", or beside the engine\'s socket under "mounts": by itself, neither a sandbox nor a container reaches podman or docker'), ['engine']),
+  v.forward(v.check((job) => askedExecutor(job) !== 'shell' || job.mounts.length === 0, 'expected none: the executor "shell" sees the host as it is'), ['mounts']),
 )
 type JobSettings = v.InferOutput<typeof jobDefinitionSchema>
 
@@ -138,6 +138,18 @@ export interface JobDefinition extends JobSettings {
   name: string
   /** The file's path, for messages. */
   file: string
+}
+
+type Place = 'shell' | 'sandbox' | 'container'
+
+/**
+ * Where its runs are executed, if the request may ask for that: isolated, too, where it names no image. One that is granted
+ * the engine is in the shell without a word, where the engine is: who drives that rules this host anyway.
+ */
+export function askedExecutor({ executor, containers, engine, mounts }: { executor?: Place | undefined; containers: unknown[]; engine: boolean; mounts: unknown[] }): Place {
+  if (executor !== undefined) return executor
+  if (containers.length > 0) return 'container'
+  return engine && mounts.length === 0 ? 'shell' : 'sandbox'
 }
 
 function areDistinct(words: string[]): boolean {

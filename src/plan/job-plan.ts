@@ -9,7 +9,7 @@ import { expandGroup } from './expand-group.ts'
 import { leftOut } from './filters.ts'
 import { mayUseNetwork, mountsOf, requireEngineGrant, requireMountGrants, type Grants } from './grants.ts'
 import { requireHost } from './host-tags.ts'
-import type { JobDefinition } from './job-definition.ts'
+import { askedExecutor, type JobDefinition } from './job-definition.ts'
 import { linkRuns, type LinkedRun } from './link-runs.ts'
 import { nameRuns } from './name-runs.ts'
 import { readWithNeeds, type LinkedJob } from './needed-jobs.ts'
@@ -116,9 +116,9 @@ function servicesOf(linked: LinkedRun[], request: Request, settings: JobPlanSett
   )
 }
 
-/** Job definitions that name no image are isolated, too; only those of trusted requests may ask for the shell of this host. */
-function executorOf({ executor, containers }: JobDefinition, trusted: boolean): PlannedRun['executor'] {
-  const asked = executor ?? (containers.length > 0 ? 'container' : 'sandbox')
+/** Only job definitions of trusted requests may ask for the shell of this host. */
+function executorOf(definition: JobDefinition, trusted: boolean): PlannedRun['executor'] {
+  const asked = askedExecutor(definition)
   return asked === 'shell' && !trusted ? 'sandbox' : asked
 }
 

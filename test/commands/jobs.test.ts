@@ -170,7 +170,7 @@ describe('quern lint', () => {
     const home = homeWith({
       'job-defs/a.yml': 'scrpt: ls\n',
       'job-defs/b.yml': 'needs: [c]\nscript: ls\n',
-      'job-defs/d.yml': 'executor: shell\nengine: true\nscript: ls\n',
+      'job-defs/d.yml': 'engine: true\nscript: ls\n',
       'job-defs/e.yml': 'needs: [a]\nscript: ls\n',
       'scripts/build_packages': 'echo "open\n',
     })

@@ -228,7 +228,7 @@ describe('untrusted requests', () => {
 
   test.each([
     ['deploy: true\nscript: ls\n', 'untrusted: the job job deploys'],
-    ['executor: shell\nengine: true\nscript: ls\n', 'untrusted: the job job drives the container engine'],
+    ['engine: true\nscript: ls\n', 'untrusted: the job job drives the container engine'],
   ])('never get %j', async (text, ignored) => expect(await settle('job', untrusted, { ...having({ job: text }), grants: { ...noGrants, engine: ['**'] } })).toEqual({ ignored }))
 
   test('never get a job that needs one that deploys', async () =>
@@ -243,12 +243,13 @@ describe('what quern.yaml does not grant is refused', () => {
     [mount, { ...noGrants, mounts: [{ from: '/srv/data', jobs: ['other'], writable: false }] }, /does not grant/],
     [mount, { ...noGrants, mounts: [{ from: '/srv', jobs: ['**'], writable: false }] }, /does not grant/],
     ['mounts: [{from: /srv/data, readonly: false}]\nscript: ls\n', { ...noGrants, mounts: [{ from: '/srv/data', jobs: ['job'], writable: false }] }, /grants for reading only/],
-    ['executor: shell\nengine: true\nscript: ls\n', { ...noGrants, engine: ['images/*'] }, /add its name under grants: engine:/],
+    ['engine: true\nscript: ls\n', { ...noGrants, engine: ['images/*'] }, /add its name under grants: engine:/],
   ])('%j', (text, grants, message) => expect(one(text, {}, { grants })).rejects.toThrow(message))
 
   test('what it grants is there', async () => {
     const grants = { ...noGrants, mounts: [{ from: '/srv/data', jobs: ['j*'], writable: false }], engine: ['job'] }
-    expect((await one('mounts: [{from: /srv/data}]\nengine: true\nscript: ls\n', {}, { grants })).runs[0]).toMatchObject({ mounts: [{ from: '/srv/data', to: '/srv/data', readonly: true }], engine: true })
+    expect((await one('mounts: [{from: /srv/data}]\nengine: true\nscript: ls\n', {}, { grants })).runs[0]).toMatchObject({ mounts: [{ from: '/srv/data', to: '/srv/data', readonly: true }], engine: true, executor: 'sandbox' })
+    expect((await one('engine: true\nscript: ls\n', {}, { grants })).runs[0]).toMatchObject({ engine: true, executor: 'shell' })
   })
 })
 
