@@ -15,6 +15,9 @@ import type { Workshop } from './workshop.ts'
 /** Builds that are claimed at once, most of which wait for their group: each is held in memory, and none of them in the queue. */
 const mostClaimed = 100
 
+/** Milliseconds between two looks for failures that waited long enough to be told: one build may take hours. */
+const tellingInterval = 1000
+
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100
 
@@ -51,13 +54,13 @@ export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { e
 async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   const seats = openSeats(workshop.threads)
   const running = new Set<Promise<void>>()
+  const endTelling = nowAndThen(() => endDueWaits(workshop).catch((error: unknown) => workshop.log.warn({ err: error }, 'looking for failures that are to be told failed; it is tried again')))
   let failure: unknown
   let claimed = 0
   while (failure === undefined) {
     if (running.size >= mostClaimed) await Promise.race(running)
     const seat = await seats.take()
     const low = seats.canStart()
-    if (!stop.aborted) await endDueWaits(workshop)
     const before = changed(workshop.home)
     // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
     const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
@@ -75,6 +78,7 @@ async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
     running.add(build)
   }
   await Promise.all(running)
+  await endTelling()
   // A builder that is told to stop has seconds; what its runs left is removed by the next one.
   if (!stop.aborted) await clearWorkspaces(workshop)
   if (failure !== undefined) throw failure
@@ -112,6 +116,16 @@ async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builde
 /** Sends what is due while builds run. That it cannot be tried, where no process is left for the lock, ends no build: it is tried again. */
 export async function deliverMeanwhile({ outbox, log }: Pick<Workshop, 'outbox' | 'log'>): Promise<void> {
   await outbox.deliverDue().catch((error: unknown) => log.warn({ err: error }, 'sending what is due failed; it is tried again'))
+}
+
+/** Does what never rejects again and again, each time after the last, until the call that it returns. */
+function nowAndThen(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve()
+  const timer = setInterval(() => void (last = last.then(work)), tellingInterval)
+  return () => {
+    clearInterval(timer)
+    return last
+  }
 }
 
 /** Resolves when a build ended, or there is another reason to look. */

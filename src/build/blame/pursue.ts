@@ -48,7 +48,7 @@ export async function lookAtHolds(workshop: Workshop): Promise<void> {
   }
 }
 
-/** Tells of failures whose wait is over. A builder does it now and then: where the queue never empties, no new one begins with `lookAtHolds`. */
+/** Tells of failures whose wait is over. A builder does it now and then: while it builds, no new one begins with `lookAtHolds`. */
 export async function endDueWaits(workshop: Workshop): Promise<void> {
   for (const build of dueBuilds(workshop.home, Date.now() / 1000)) {
     await settleHold(workshop, build).catch((error: unknown) => workshop.log.warn({ err: error, build: buildName(build) }, 'telling of a failure after its wait failed; it is tried again'))
