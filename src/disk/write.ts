@@ -34,6 +34,13 @@ export function makeDirectory(path: string): string {
   return path
 }
 
+/** The same, and what is made survives a power cut. */
+export function makeDurably(path: string): string {
+  const first = mkdirSync(path, { recursive: true })
+  if (first !== undefined) for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made))
+  return path
+}
+
 function writeWhole(path: string, content: string | Uint8Array, { durable, mode }: { durable: boolean; mode: number }): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   const descriptor = openSync(path, 'w', mode)

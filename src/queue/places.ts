@@ -1,6 +1,6 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { syncDirectory } from '../disk/write.ts'
+import { lstatSync, type Stats } from 'node:fs'
+import { join } from 'node:path'
+import { makeDurably } from '../disk/write.ts'
 
 /** Where an entry can be. */
 export interface Places {
@@ -43,10 +43,4 @@ export function locate(places: Places, entry: string): string | undefined {
 /** What is at the path itself, a link not followed; undefined where nothing is. */
 export function look(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false })
-}
-
-function makeDurably(directory: string): void {
-  const first = mkdirSync(directory, { recursive: true })
-  if (first === undefined) return
-  for (let made = directory; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made))
 }

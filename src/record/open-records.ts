@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeDirectory } from '../disk/write.ts'
+import { makeDurably } from '../disk/write.ts'
 import { isCode, orMissing, readIfThere } from '../disk/read.ts'
 import type { BuildId, BuildResult } from '../model/build.ts'
 import type { Status } from '../model/verdict.ts'
@@ -23,7 +23,8 @@ export function openRecords(home: string): Records {
   const directory = ({ pipeline, number }: BuildId) => join(builds, pipeline, String(number))
   return {
     reserve(pipeline) {
-      const parent = makeDirectory(join(builds, pipeline))
+      // Were it lost in a power cut, its numbers would be given again.
+      const parent = makeDurably(join(builds, pipeline))
       const number = makeNumbered(parent, newest.get(pipeline) ?? newestIn(parent))
       newest.set(pipeline, number)
       return { pipeline, number }
