@@ -20,7 +20,7 @@ export function createOptions(engine: Engine, execution: Execution, luggage: str
     '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--log-driver', 'none',
     ...['/tmp', '/var/tmp', homeInside].flatMap(temporary),
     ...(engine.remote ? ['--volume', workspace, '--volume', '/quern'] : ['--volume', `${workspace}:${workspace}`, '--volume', `${luggage}:/quern:ro`]),
-    ...mounts.flatMap(({ from, to, readonly }) => ['--volume', `${from}:${to}:${readonly ? 'ro' : 'rw'}`]),
+    ...mounts.flatMap((mount) => volume(mount, engine)),
     '--workdir', start,
     ...networkOptions(network, alias),
     ...(limits.memory === undefined ? [] : ['--memory', String(limits.memory), '--memory-swap', String(limits.memory)]),
@@ -29,6 +29,12 @@ export function createOptions(engine: Engine, execution: Execution, luggage: str
     ...(limits.fileSize === undefined ? [] : ['--ulimit', `fsize=${limits.fileSize}:${limits.fileSize}`]),
     ...engine.createOptions,
   ]
+}
+
+/** Of what is copied in a place is made, since the root is read-only; below /quern there is one. */
+function volume({ from, to, readonly, portable }: NonNullable<Execution['mounts']>[number], { remote }: Engine): string[] {
+  if (!remote || !portable) return ['--volume', `${from}:${to}:${readonly ? 'ro' : 'rw'}`]
+  return to.startsWith('/quern/') ? [] : ['--volume', to]
 }
 
 /** A container is never on the host's own network: the engine's default one leads out, and not to the host's loopback. */

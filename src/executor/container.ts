@@ -71,7 +71,7 @@ async function inContainer(parts: Parts): Promise<Ending> {
   try {
     // Fetching an image may take as long as a run.
     const patience = AbortSignal.timeout(execution.limits.timeout)
-    const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution.workspace, luggage) : undefined)
+    const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
     if (signal.aborted) return { verdict: 'cancelled' }
     if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
     if (problem !== undefined) return { verdict: 'errored', reason: problem }
@@ -162,9 +162,9 @@ async function settle(engine: Engine, name: string, ending: Ending, { limits }: 
   return told
 }
 
-async function copyIn(engine: Engine, name: string, workspace: string, { shown }: { shown: string }): Promise<string | undefined> {
-  for (const [from, to] of [[`${workspace}/.`, workspace], [`${shown}/.`, '/quern']]) {
-    const { ok, stderr } = await engine.run('cp', from!, `${name}:${to}`)
+async function copyIn(engine: Engine, name: string, { workspace, mounts = [] }: Execution, { shown }: { shown: string }): Promise<string | undefined> {
+  for (const { from, to } of [{ from: workspace, to: workspace }, { from: shown, to: '/quern' }, ...mounts.filter(({ portable }) => portable)]) {
+    const { ok, stderr } = await engine.run('cp', `${from}/.`, `${name}:${to}`)
     if (!ok) return `copying ${from} to the engine's host: ${stderr}`
   }
   return undefined

@@ -41,9 +41,10 @@ export interface Execution {
   shared?: string
   /**
    * Host directories visible inside, beside the workspace. What an isolating executor started by root is to write there
-   * must be writable for others: its runs have user ids of their own.
+   * must be writable for others: its runs have user ids of their own. What is `portable` an engine on another host, which
+   * sees no directory of this one, gets a copy of.
    */
-  mounts?: { from: string; to: string; readonly: boolean }[]
+  mounts?: { from: string; to: string; readonly: boolean; portable?: boolean }[]
 }
 
 /**

@@ -42,7 +42,7 @@ const ours = /No space left|Disk quota|Read-only file system|Permission denied|o
 /** Opens a tree whose new objects are written into the mirror itself, where runs check them out. Nothing of a mail runs: no hook, no filter, no external diff. */
 export async function openAmTree({ mirror, commit, directory, files, signal }: AmTreeOptions): Promise<AmTree> {
   mkdirSync(directory, { recursive: true })
-  await writeRepository({ mirror, commit, directory, objects: 'shared' })
+  await writeRepository({ mirror, commit, directory })
   const env = { ...mirror.env, ...committer, GIT_OBJECT_DIRECTORY: join(mirror.directory, 'objects') }
   const git = (args: string[], options: Pick<GitOptions, 'doing' | 'input' | 'signal'>): Promise<string> => runGit(args, { cwd: directory, env, ...options })
   const readTree = files === 'all' ? ['read-tree', '--reset', '-u', commit] : ['read-tree', commit]

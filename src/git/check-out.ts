@@ -20,11 +20,6 @@ export interface CheckoutOptions {
   directory: string
   /** Untrusted code names no server for us to contact and gets nothing by our credentials. */
   trusted: boolean
-  /**
-   * `shared` (the default) borrows the history from the mirror: fast, but the mounts below must be visible to the job.
-   * `copied` copies it: for a remote engine, which sees no directory of this host.
-   */
-  objects?: 'shared' | 'copied'
   /** For submodules on the mirror's own server. */
   token?: string | undefined
   signal?: AbortSignal | undefined
@@ -32,7 +27,7 @@ export interface CheckoutOptions {
 
 export interface Checkout {
   /** The directories that the tree's `.git` borrows objects from. Without them files are there, but `git log` fails. */
-  mounts: { from: string; to: string; readonly: true }[]
+  mounts: { from: string; to: string; readonly: true; portable: true }[]
 }
 
 /** Milliseconds to write a tree, LFS files brought from the server included. */
@@ -61,10 +56,10 @@ export async function checkOut(options: CheckoutOptions): Promise<Checkout> {
 }
 
 async function checkOutAt(options: CheckoutOptions, mounts: Map<string, Checkout['mounts'][number]>, depth: number): Promise<void> {
-  const { mirror, commit, directory, trusted, signal, objects = 'shared' } = options
+  const { mirror, commit, directory, trusted, signal } = options
   makeEmpty(directory)
-  const borrowed = await writeRepository({ mirror, commit, directory, objects })
-  for (const path of borrowed === undefined ? [] : [borrowed, ...borrowedBy(mirror)]) mounts.set(path, { from: path, to: path, readonly: true })
+  const borrowed = await writeRepository({ mirror, commit, directory })
+  for (const path of [borrowed, ...borrowedBy(mirror)]) mounts.set(path, { from: path, to: path, readonly: true, portable: true })
   const memory = trusted ? undefined : strangersMemory
   const config = ['checkout.workers=0', ...(await mirror.once(`lfs ${commit}`, () => lfsSettings(mirror, commit, memory)))]
   const doing = `checking out ${commit} of ${mirror.url}`

@@ -1,20 +1,20 @@
-import { constants, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
 import type { Mirror } from './mirror.ts'
 
 /**
  * Writes the `.git` of a fresh work tree by hand: a few files, where `git clone` starts six processes.
- * Returns the directory of objects that it borrows from, or undefined where they were copied.
+ * It borrows its history from the mirror: fast, but that must be visible where git is to work in it.
+ * @returns the directory of objects that it borrows from
  */
-export async function writeRepository({ mirror, commit, directory, objects }: { mirror: Mirror; commit: string; directory: string; objects: 'shared' | 'copied' }): Promise<string | undefined> {
+export async function writeRepository({ mirror, commit, directory }: { mirror: Mirror; commit: string; directory: string }): Promise<string> {
   const git = join(directory, '.git')
   const source = join(mirror.directory, 'objects')
   for (const name of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info']) mkdirSync(join(git, name), { recursive: true })
   writeFileSync(join(git, 'HEAD'), `${commit}\n`)
   writeFileSync(join(git, 'config'), configText(mirror.url, commit))
   writeFileSync(join(git, 'packed-refs'), await mirror.once('refs', () => packedRefs(mirror)))
-  if (objects === 'copied') return copyObjects(source, join(git, 'objects'))
   writeFileSync(join(git, 'objects/info/alternates'), `${source}\n`)
   return source
 }
@@ -43,15 +43,4 @@ async function packedRefs(mirror: Mirror): Promise<string> {
 /** The directories that a mirror itself borrows objects from, as a snapshot of somebody's work tree does. */
 export function borrowedBy({ directory }: Mirror): string[] {
   return (readIfThere(join(directory, 'objects/info/alternates')) ?? '').split('\n').filter((path) => path.startsWith('/'))
-}
-
-/** Never hard links: a job could write through them. Where the file system shares blocks (btrfs, xfs), the copy is free. */
-function copyObjects(from: string, to: string): undefined {
-  for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
-    const source = join(entry.parentPath, entry.name)
-    const target = join(to, source.slice(from.length))
-    if (!entry.isFile() || /^tmp_|\.lock$/.test(entry.name)) continue
-    mkdirSync(dirname(target), { recursive: true })
-    copyFileSync(source, target, constants.COPYFILE_FICLONE)
-  }
 }

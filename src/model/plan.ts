@@ -40,7 +40,7 @@ export interface PlannedRun {
   /** Why it is not to run, a sentence: it counts as skipped, and so does what needs it. */
   skip?: string
   /** Host directories, granted by this server. */
-  mounts?: { from: string; to: string; readonly: boolean }[]
+  mounts?: { from: string; to: string; readonly: boolean; portable?: boolean }[]
   /** May drive podman or docker. */
   engine?: boolean
   /** Acts on the world: never repeated, never reused, never for untrusted requests. */

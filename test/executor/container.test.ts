@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -111,7 +111,7 @@ if (typeof engine === 'string') {
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 
-  test.skipIf(findProgram('docker') === undefined)('with an engine on another host the workspace goes there and comes back', async () => {
+  test.skipIf(findProgram('docker') === undefined)('with an engine on another host the workspace goes there and comes back, and history and mirror are copied there', async () => {
     const port = await freePort()
     const service = spawn(podman.command[0]!, [...podman.command.slice(1), 'system', 'service', '--time', '60', `tcp:127.0.0.1:${port}`], { env: engine.settings.engineEnvironment, stdio: 'ignore' })
     onTestFinished(() => void service.kill('SIGKILL'))
@@ -119,12 +119,17 @@ if (typeof engine === 'string') {
     const docker = findEngine(settings)
     if (typeof docker === 'string') throw new Error(docker)
     for (let look = 0; look < 100 && !(await docker.run('version')).ok; look += 1) await sleep(100)
-    const execution = makeExecution('cat given; echo "$VALUE"; mkdir -p out; echo made > out/file; exit 4', { ...given, env: { ...bareEnvironment, VALUE: "it's" } })
+    const history = tempDir()
+    writeFileSync(join(history, 'pack'), 'old\n')
+    // Where they were mounted, they could not be written to.
+    const mounts = [history, '/quern/repository.git'].map((to) => ({ from: history, to, readonly: true, portable: true }))
+    const execution = makeExecution(`cat given ${mounts.map(({ to }) => `${to}/pack`).join(' ')}; touch ${mounts.map(({ to }) => `${to}/copy`).join(' ')} && echo "$VALUE"; mkdir -p out; echo made > out/file; exit 4`, { ...given, mounts: [hostPrograms, ...mounts], env: { ...bareEnvironment, VALUE: "it's" } })
     writeFileSync(join(execution.workspace, 'given'), 'brought\n')
     let output = ''
     const ending = await openContainer(settings).execute({ ...execution, output: (chunk) => void (output += Buffer.from(chunk).toString()) }, new AbortController().signal)
-    expect({ ...ending, output }).toEqual({ verdict: 'failed', code: 4, output: "brought\nit's\n" })
+    expect({ ...ending, output }).toEqual({ verdict: 'failed', code: 4, output: "brought\nold\nold\nit's\n" })
     expect(readFileSync(join(execution.workspace, 'out/file'), 'utf8')).toBe('made\n')
+    expect(readdirSync(history)).toEqual(['pack'])
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 

@@ -19,14 +19,14 @@ async function checkOutOf(repo: GitRepo, commit: string, options: Partial<Checko
   return { directory, mirror, mounts, git: (...args: string[]) => execFileSync('git', args, { cwd: directory, env: { ...gitTestEnvironment, HOME: directory }, encoding: 'utf8' }).trim() }
 }
 
-describe.each(['shared', 'copied'] as const)('a checkout with %s history', (objects) => {
+describe('a checkout', () => {
   test('is the exact commit, detached, with branches and tags as a clone has them', async () => {
     const repo = gitRepo()
     const commit = repo.commit({ 'a.txt': 'one', 'run.sh': '#!/bin/sh\n' })
     repo.git('tag', '-a', 'v1.0', '-m', 'First')
     repo.git('branch', 'feature/x')
     repo.commit({ 'a.txt': 'two' })
-    const { directory, git } = await checkOutOf(repo, commit, { objects })
+    const { directory, git } = await checkOutOf(repo, commit)
     expect(readFileSync(join(directory, 'a.txt'), 'utf8')).toBe('one')
     expect(git('rev-parse', 'HEAD')).toBe(commit)
     expect(git('status', '--porcelain')).toBe('')
@@ -40,13 +40,13 @@ describe.each(['shared', 'copied'] as const)('a checkout with %s history', (obje
   test('of a SHA-256 repository works too', async () => {
     const repo = gitRepo(['--object-format=sha256'])
     const commit = repo.commit({ 'a.txt': 'one' })
-    expect((await checkOutOf(repo, commit, { objects })).git('rev-parse', 'HEAD')).toBe(commit)
+    expect((await checkOutOf(repo, commit)).git('rev-parse', 'HEAD')).toBe(commit)
   })
 
   test('lets a job that rewrites its objects leave the mirror alone', async () => {
     const repo = gitRepo()
     const commit = repo.commit({ 'a.txt': 'one' })
-    const { directory, mirror, git } = await checkOutOf(repo, commit, { objects })
+    const { directory, mirror, git } = await checkOutOf(repo, commit)
     for (const file of filesUnder(join(directory, '.git'))) expect(statSync(file).nlink).toBe(1)
     git('gc', '--quiet', '--prune=now')
     execFileSync('sh', ['-c', 'chmod -R u+w .git/objects; find .git/objects -type f -exec sh -c \'echo x > "$1"\' _ {} ";"'], { cwd: directory })
@@ -54,15 +54,11 @@ describe.each(['shared', 'copied'] as const)('a checkout with %s history', (obje
   })
 })
 
-test('only a shared checkout names the directory that it borrows from', async () => {
+test('a checkout names the directory that it borrows its history from, which may be copied', async () => {
   const repo = gitRepo()
-  const commit = repo.commit({ 'a.txt': 'one' })
-  const shared = await checkOutOf(repo, commit)
-  const objects = join(shared.mirror.directory, 'objects')
-  expect(shared.mounts).toEqual([{ from: objects, to: objects, readonly: true }])
-  const copied = await checkOutOf(repo, commit, { objects: 'copied' })
-  expect(copied.mounts).toEqual([])
-  expect(existsSync(join(copied.directory, '.git/objects/info/alternates'))).toBe(false)
+  const { mirror, mounts } = await checkOutOf(repo, repo.commit({ 'a.txt': 'one' }))
+  const objects = join(mirror.directory, 'objects')
+  expect(mounts).toEqual([{ from: objects, to: objects, readonly: true, portable: true }])
 })
 
 test('a commit that no branch leads to any more is checked out', async () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chownSync, chmodSync, readdirSync, writeFileSync } from 'node:fs'
+import { chownSync, chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 import type { Ending, Execution } from '../../src/executor/executor.ts'
@@ -44,9 +44,10 @@ function mounting(mounts: { from: string; to: string }[]): string[] {
   return [findProgram('unshare')!, '--mount', findProgram('sh')!, '-c', `${['true', ...mounts.map(({ from, to }) => `mount --bind ${from} ${to}`)].join(' && ')} && exec "$@"`, 'sh']
 }
 
-/** The programs are empty files that cannot be executed. */
+/** The programs are empty files that cannot be executed, wherever one of that name is. */
 function hidden(programs: string[]) {
-  return programs.map(findProgram).filter((path) => path !== undefined).map((to) => ({ from: '/dev/null', to }))
+  const places = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/sbin', ...process.env['PATH']!.split(':')]
+  return [...new Set(programs.flatMap((name) => places.map((place) => join(place, name))).filter((path) => existsSync(path)))].map((to) => ({ from: '/dev/null', to }))
 }
 
 function replaced(files: Record<string, string>) {

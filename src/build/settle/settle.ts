@@ -160,7 +160,7 @@ export function withMirrorInside(plan: Plan, { directory }: Mirror): Plan {
     runs: plan.runs.map((run) => ({
       ...run,
       env: { ...run.env, ...git },
-      mounts: [...(run.mounts ?? []), { from: directory, to: mirrorInside, readonly: true }],
+      mounts: [...(run.mounts ?? []), { from: directory, to: mirrorInside, readonly: true, portable: true }],
     })),
   }
 }
