@@ -1,4 +1,4 @@
-import { containerName, homeOf } from './containers.ts'
+import { containerName, homeOf, onceReached } from './containers.ts'
 import { type Engine, type EngineSettings, findEngine } from './engine.ts'
 import type { BuildNetwork } from './executor.ts'
 
@@ -9,7 +9,7 @@ export async function createNetwork(buildId: string, { inwards, ...settings }: E
   const name = containerName(buildId)
   const { ok, stderr } = await engine.run('network', 'create', ...(inwards ? ['--internal'] : []), '--label', `quern.home=${homeOf(buildId)}`, name)
   if (!ok && !/already exists/i.test(stderr)) throw new Error(`making a network for the services of ${buildId} with ${engine.name}: ${stderr}`)
-  return { reach: { network: { name } }, remove: async () => void (await engine.run('network', 'rm', name)) }
+  return { reach: { network: { name } }, remove: async () => void (await onceReached(engine, ['network', 'rm', name])) }
 }
 
 /**

@@ -65,28 +65,44 @@ interface Parts {
 }
 
 async function inContainer(parts: Parts): Promise<Ending> {
-  const { engine, execution, signal } = parts
+  const { engine, execution } = parts
   const name = containerName(execution.id)
   const luggage = pack(execution)
+  const ending = await fromCreation(parts, name, luggage).catch((error: Error): Ending => ({ verdict: 'errored', reason: error.message }))
   try {
-    // Fetching an image may take as long as a run.
-    const patience = AbortSignal.timeout(execution.limits.timeout)
-    const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
-    if (signal.aborted) return { verdict: 'cancelled' }
-    if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
-    if (problem !== undefined) return { verdict: 'errored', reason: problem }
-    const ending = await runTree(attachedStart(engine, name), execution, signal)
-    const settled = await settle(engine, name, ending, execution)
-    if (engine.remote) await copyOut(engine, name, execution.workspace)
-    return settled
-  } finally {
     await removeContainer(engine, name)
+    return ending
+  } catch (error) {
+    // What stays may still be at work, so this is no ending: the workspace is not taken back from it.
+    throw new Error(`${ending.reason ?? `the script ${ending.verdict}`}; ${(error as Error).message}`, { cause: error })
+  } finally {
     rmSync(luggage.private, { recursive: true, force: true })
   }
 }
 
+async function fromCreation(parts: Parts, name: string, luggage: Luggage): Promise<Ending> {
+  const { engine, execution, signal } = parts
+  // Fetching an image may take as long as a run.
+  const patience = AbortSignal.timeout(execution.limits.timeout)
+  const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
+  if (signal.aborted) return { verdict: 'cancelled' }
+  if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
+  if (problem !== undefined) return { verdict: 'errored', reason: problem }
+  let lost: NodeJS.Signals | undefined
+  const ending = await runTree({ ...attachedStart(engine, name), lost: (killer) => void (lost = killer) }, execution, signal)
+  const settled = await settle(engine, name, { ending, lost }, execution)
+  if (engine.remote) await copyOut(engine, name, execution.workspace)
+  return settled
+}
+
+interface Luggage {
+  private: string
+  /** What becomes /quern. */
+  shown: string
+}
+
 /** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
-function pack({ script, env, id, workspace, mounts = [] }: Execution): { private: string; shown: string } {
+function pack({ script, env, id, workspace, mounts = [] }: Execution): Luggage {
   const closed = makeTemporary('container')
   const shown = join(closed, 'quern')
   mkdirSync(shown)
@@ -104,7 +120,7 @@ function asInside(env: Record<string, string>, workspace: string): Record<string
 }
 
 /** @returns why there is no container */
-async function create({ engine, execution, pull, user }: Parts, name: string, luggage: { shown: string }, stop: AbortSignal): Promise<string | undefined> {
+async function create({ engine, execution, pull, user }: Parts, name: string, luggage: Luggage, stop: AbortSignal): Promise<string | undefined> {
   const services = typeof execution.network === 'object' ? await serviceAddresses(engine, execution.network.name) : []
   const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
   // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
@@ -147,10 +163,12 @@ async function insist(engine: Engine, command: string[]): Promise<void> {
 }
 
 /** What the engine knows of the end; its command line's exit code is not always the script's. */
-async function settle(engine: Engine, name: string, ending: Ending, { limits }: Execution): Promise<Ending> {
+async function settle(engine: Engine, name: string, { ending, lost }: { ending: Ending; lost: NodeJS.Signals | undefined }, { limits }: Execution): Promise<Ending> {
   const { ok, stdout, stderr } = await engine.run('inspect', '--format', '{{.State.StartedAt}}|{{.State.ExitCode}}|{{.State.OOMKilled}}|{{.State.Running}}', name)
   const [started, exit, outOfMemory, running] = stdout.split('|')
   if (ending.verdict === 'cancelled' || ending.verdict === 'timed-out') return ending
+  // With it the container was ended, whatever the script was about to say.
+  if (lost !== undefined) return { verdict: 'errored', reason: `${engine.name} start --attach was ended by ${lost}, and the script with it` }
   if (!ok || started === undefined) return { verdict: 'errored', reason: `asking ${engine.name} how the container ended: ${stderr}` }
   if (started.startsWith('0001-')) return { ...ending, verdict: 'errored', reason: ending.reason ?? `${engine.name} did not start the container` }
   // Its exit code is 0 until it ends: a daemon that was restarted, or a connection that broke, says nothing of the script.
@@ -162,7 +180,7 @@ async function settle(engine: Engine, name: string, ending: Ending, { limits }: 
   return told
 }
 
-async function copyIn(engine: Engine, name: string, { workspace, mounts = [] }: Execution, { shown }: { shown: string }): Promise<string | undefined> {
+async function copyIn(engine: Engine, name: string, { workspace, mounts = [] }: Execution, { shown }: Luggage): Promise<string | undefined> {
   for (const { from, to } of [{ from: workspace, to: workspace }, { from: shown, to: '/quern' }, ...mounts.filter(({ portable }) => portable)]) {
     const { ok, stderr } = await engine.run('cp', `${from}/.`, `${name}:${to}`)
     if (!ok) return `copying ${from} to the engine's host: ${stderr}`

@@ -22,6 +22,8 @@ export interface Tree {
   /** Called with the first process, which waits until descriptor 3 gives it a line; what it returns is called at the end. */
   prepare?: (pid: number) => Promise<{ end(): void }>
   stop?: Watched['stop']
+  /** Called where a signal ended the first process. */
+  lost?: (signal: NodeJS.Signals) => void
 }
 
 /** The number under which a command finds the first of its `files`. */
@@ -47,6 +49,7 @@ export async function runTree(tree: Tree, execution: Execution, signal: AbortSig
     const stopped = await watched
     const ended = await exit
     prepared?.end()
+    if (ended.signalled !== null) tree.lost?.(ended.signalled)
     const certain = tree.holders > 0 && ended.signalled === null
     if (!certain) await endRest(child.pid!, execution.id)
     slot.drain()

@@ -30,6 +30,33 @@ case $1 in
 esac
 `
 
+/** An engine that is away when its container ends, and comes back while it is asked to remove it. */
+const absentEngine = `#!/bin/bash
+cd "\${0%/*}"
+away() { echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1; }
+case $1 in
+  start) touch away; exit 1 ;;
+  inspect) away ;;
+  rm) if [ -e away ]; then rm away; away; fi; touch removed ;;
+esac
+`
+
+const keepingEngine = `#!/bin/bash
+case $1 in
+  start) exit 3 ;;
+  inspect) echo '2026-01-01T00:00:00Z|3|false|false' ;;
+  rm) echo 'device or resource busy' >&2; exit 1 ;;
+esac
+`
+
+/** An engine whose command line is killed, and its container with it. */
+const killedEngine = `#!/bin/bash
+case $1 in
+  start) kill -9 $$ ;;
+  inspect) echo '2026-01-01T00:00:00Z|137|false|false' ;;
+esac
+`
+
 function containersOf(engine: string) {
   const directory = tempDir()
   program.path = join(directory, 'engine')
@@ -51,4 +78,23 @@ test('a run has not passed because the connection to its container broke: the sc
   const { container } = containersOf(losingEngine)
   const ending = await container.execute(makeExecution('exit 3', { image: 'any' }), new AbortController().signal)
   expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringContaining('while the container ran on') })
+})
+
+test('an engine that was away when a run ended is asked until it removes the container, and the run tells what happened to it', async () => {
+  const { container, directory } = containersOf(absentEngine)
+  const ending = await container.execute(makeExecution('true', { image: 'any' }), new AbortController().signal)
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/^asking docker how the container ended: Cannot connect/) })
+  expect(existsSync(join(directory, 'removed'))).toBe(true)
+})
+
+test('a container that cannot be removed is told behind what happened', async () => {
+  const { container } = containersOf(keepingEngine)
+  const ending = await container.execute(makeExecution('exit 3', { image: 'any' }), new AbortController().signal)
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/^the script failed; removing the container quern-\w+ with docker: device or resource busy/) })
+})
+
+test('a run whose engine was killed has met no limit of its memory', async () => {
+  const { container } = containersOf(killedEngine)
+  const ending = await container.execute(makeExecution('true', { image: 'any' }), new AbortController().signal)
+  expect(ending).toEqual({ verdict: 'errored', reason: 'docker start --attach was ended by SIGKILL, and the script with it' })
 })
