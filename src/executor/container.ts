@@ -84,12 +84,13 @@ async function fromCreation(parts: Parts, name: string, luggage: Luggage): Promi
   const { engine, execution, signal } = parts
   // Fetching an image may take as long as a run.
   const patience = AbortSignal.timeout(execution.limits.timeout)
-  const problem = (await create(parts, name, luggage, AbortSignal.any([signal, patience]))) ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
+  const created = await create(parts, name, luggage, AbortSignal.any([signal, patience]))
+  const problem = created.problem ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
   if (signal.aborted) return { verdict: 'cancelled' }
   if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
   if (problem !== undefined) return { verdict: 'errored', reason: problem }
   let lost: NodeJS.Signals | undefined
-  const ending = await runTree({ ...attachedStart(engine, name), lost: (killer) => void (lost = killer) }, execution, signal)
+  const ending = await runTree({ ...attachedStart(engine, name), notes: created.notes, lost: (killer) => void (lost = killer) }, execution, signal)
   const settled = await settle(engine, name, { ending, lost }, execution)
   if (engine.remote) await copyOut(engine, name, execution.workspace)
   return settled
@@ -119,8 +120,8 @@ function asInside(env: Record<string, string>, workspace: string): Record<string
   return { ...Object.fromEntries(Object.entries(inside(env, workspace)).filter(([name]) => name !== 'PATH')), HOME: homeInside }
 }
 
-/** @returns why there is no container */
-async function create({ engine, execution, pull, user }: Parts, name: string, luggage: Luggage, stop: AbortSignal): Promise<string | undefined> {
+/** @returns why there is no container, or what it does not have that was asked for */
+async function create({ engine, execution, pull, user }: Parts, name: string, luggage: Luggage, stop: AbortSignal): Promise<{ problem?: string; notes: string[] }> {
   const services = typeof execution.network === 'object' ? await serviceAddresses(engine, execution.network.name) : []
   const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
   // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
@@ -131,7 +132,13 @@ async function create({ engine, execution, pull, user }: Parts, name: string, lu
     await removeContainer(engine, name)
     made = await make()
   }
-  return made.ok ? undefined : whyNotCreated(engine, execution.image!, pull, made.stderr)
+  return made.ok ? { notes: notHeld(engine, made.stderr) } : { problem: whyNotCreated(engine, execution.image!, pull, made.stderr), notes: [] }
+}
+
+/** Limits that the host's control groups do not allow an engine to set are only warned of, and the container is made without. */
+function notHeld({ name }: Engine, stderr: string): string[] {
+  const warnings = stderr.split('\n').filter((line) => /limits?\b.*\b(?:ignored|discarded)/i.test(line))
+  return warnings.map((line) => `${name} does not hold its limits: ${line.trim().slice(0, 300).replace(/\.$/, '')}`)
 }
 
 function whyNotCreated({ name }: Engine, image: string, pull: string, stderr: string): string {
@@ -141,13 +148,12 @@ function whyNotCreated({ name }: Engine, image: string, pull: string, stderr: st
   return `the image ${image} is not here${pull === 'never' ? ' and is not fetched (CONTAINER_PULL=never)' : ' and could not be fetched'}: try "${name} pull ${image}" as the builder's user (${words})`
 }
 
-function attachedStart(engine: Engine, name: string): Tree {
+function attachedStart(engine: Engine, name: string): Omit<Tree, 'notes'> {
   return {
     command: [...engine.command, 'start', '--attach', name],
     directory: '/',
     env: engine.environment,
     holders: 2,
-    notes: [],
     // The engine would ask process 1 only; a shell inside reaches all others.
     stop: { ask: () => void insist(engine, ['exec', name, '/bin/sh', '-c', 'kill -TERM -1']), kill: () => void insist(engine, ['kill', '--signal', 'KILL', name]) },
   }
@@ -174,7 +180,7 @@ async function settle(engine: Engine, name: string, { ending, lost }: { ending: 
   // Its exit code is 0 until it ends: a daemon that was restarted, or a connection that broke, says nothing of the script.
   if (running === 'true') return { verdict: 'errored', reason: `${engine.name} start --attach ended while the container ran on: ${ending.reason ?? 'its daemon was restarted, or the connection to it broke'}` }
   const code = Number(exit)
-  const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code) }
+  const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code), ...(ending.notes && { notes: ending.notes }) }
   if (outOfMemory === 'true' || (code === 137 && limits.memory !== undefined)) told.reason = `it was killed; its limit is ${Math.round(limits.memory! / 1024 / 1024)} MiB of memory`
   if (code === 127) told.reason = 'the image may have no bash, which executes the script'
   return told

@@ -57,6 +57,15 @@ case $1 in
 esac
 `
 
+/** Engines on hosts whose control groups do not let them limit anything. */
+const warnings = ['Resource limits are not supported and ignored on cgroups V1 rootless systems', 'WARNING: Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.']
+const unlimitedEngine = (warning: string) => `#!/bin/bash
+case $1 in
+  create) echo '${warning}' >&2 ;;
+  inspect) echo '2026-01-01T00:00:00Z|0|false|false' ;;
+esac
+`
+
 function containersOf(engine: string) {
   const directory = tempDir()
   program.path = join(directory, 'engine')
@@ -97,4 +106,10 @@ test('a run whose engine was killed has met no limit of its memory', async () =>
   const { container } = containersOf(killedEngine)
   const ending = await container.execute(makeExecution('true', { image: 'any' }), new AbortController().signal)
   expect(ending).toEqual({ verdict: 'errored', reason: 'docker start --attach was ended by SIGKILL, and the script with it' })
+})
+
+test.each(warnings)('that an engine holds no limits is said: %s', async (warning) => {
+  const { container } = containersOf(unlimitedEngine(warning))
+  const ending = await container.execute(makeExecution('true', { image: 'any' }), new AbortController().signal)
+  expect(ending).toEqual({ verdict: 'passed', code: 0, notes: [expect.stringContaining(warning.replace(/\.$/, ''))] })
 })
