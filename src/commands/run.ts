@@ -9,6 +9,7 @@ import { loadConfig } from '../config/load-config.ts'
 import { orMissing } from '../disk/read.ts'
 import { takeLock } from '../disk/lock.ts'
 import { makeDirectory } from '../disk/write.ts'
+import { executorSettings } from '../executor/choose.ts'
 import { findProgram } from '../executor/find-program.ts'
 import { endLeftovers } from '../executor/leftovers.ts'
 import { gitWorld } from '../git/run-git.ts'
@@ -55,7 +56,7 @@ async function run(file: string | undefined, { job, json = false }: { job?: stri
   try {
     const config = await laptopConfig(home, json)
     const workshop = openWorkshop(config, config.settings.THREADS)
-    await clearUp(workshop)
+    await clearUp(workshop, config)
     const { mirror, commit } = await snapshotWorkTree(tree, join(home, 'cache/snapshot.git'), env)
     const request = requestFor(tree, commit, `file:${path}`)
     lendKey(config, tree, request)
@@ -123,9 +124,9 @@ function hasSandbox(): boolean {
 }
 
 /** Ends and removes what a run left that was killed, and old records. */
-async function clearUp({ home, homeId, queue }: Workshop): Promise<void> {
+async function clearUp({ home, homeId, queue }: Workshop, { settings, environment }: QuernConfig): Promise<void> {
   const claims = await queue.repair()
-  if (claims.length > 0) await endLeftovers(homeId)
+  if (claims.length > 0) await endLeftovers(homeId, executorSettings(settings, { hidden: [], environment }).container)
   for (const claim of claims) await queue.finish(claim)
   for (const { entry } of await queue.list()) await queue.drop(entry)
   rmSync(join(home, 'cache/work'), { recursive: true, force: true })

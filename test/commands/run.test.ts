@@ -2,8 +2,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { homeId } from '../../src/build/world.ts'
+import { findEngine } from '../../src/executor/engine.ts'
 import { exitOf, until } from '../helpers/a-home.ts'
+import { openTestEngine, testImage } from '../helpers/container-engine.ts'
 import { gitRepo, gitTestEnvironment, type GitRepo } from '../helpers/git-repo.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 import { processesMarked } from '../helpers/processes-marked.ts'
@@ -168,4 +171,24 @@ test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one t
   expect((await install('--remove')).stdout).toContain('is again the one that was there before')
   expect(readFileSync(hook, 'utf8')).toContain('own hook')
   expect((await install('--remove')).code).toBe(2)
+})
+
+test('containers of a run that was killed are removed by the next one', async (context) => {
+  const engine = openTestEngine()
+  if (typeof engine === 'string') return context.skip(`skipped: containers, because ${engine}`)
+  onTestFinished(engine.remove)
+  const podman = findEngine(engine.settings)
+  if (typeof podman === 'string') throw new Error(podman)
+  const repo = gitRepo()
+  repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('wait', 'touch began; sleep 60', { executor: 'shell' })") })
+  const own = join(repo.path, '.git/quern')
+  const env = { ENGINE: 'podman', ENGINE_OPTIONS: engine.settings.engineOptions.join(' '), HOME: engine.settings.engineEnvironment['HOME']! }
+  const killed = spawn(join(process.cwd(), 'bin/quern'), ['run'], { cwd: repo.path, env: { PATH: process.env['PATH'], NODE: process.execPath, ...env }, stdio: 'ignore' })
+  await until('the job has begun', () => fastGlob.sync('cache/work/*/tree/began', { cwd: own }).length > 0)
+  killed.kill('SIGKILL')
+  await exitOf(killed)
+  expect(await podman.run('create', '--label', `quern.home=${homeId(own)}`, '--network', 'none', testImage, 'true')).toMatchObject({ ok: true })
+  repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('wait', 'true', { executor: 'shell' })") })
+  expect(await runQuern(undefined, ['run'], { cwd: repo.path, env })).toMatchObject({ code: 0 })
+  expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
 })
