@@ -1,5 +1,5 @@
 import { constants, lstatSync, realpathSync, writeFileSync } from 'node:fs'
-import { chmod, copyFile, mkdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 import { removeAll } from '../disk/remove.ts'
@@ -12,6 +12,12 @@ export interface Artifact {
   path: string
   /** Bytes. */
   size: number
+}
+
+export interface KeptArtifacts {
+  artifacts: Artifact[]
+  /** Files that were not kept, since their names are not text, or of several lines: no list or page could name them. */
+  nameless: string[]
 }
 
 /** Where a run may have left files to be kept, and what of it. */
@@ -39,10 +45,12 @@ const most = 10_000
  * is left. Over its limits a run keeps none.
  * @throws {ArtifactError} with the sizes where the limits are exceeded
  */
-export async function keepArtifacts(directory: string, { tree, globs, archive, limit, shown }: ArtifactSources): Promise<Artifact[]> {
-  const found = await findAll({ tree, globs, archive }).catch(asFaultOfJob)
-  if (found.length === 0) return []
-  checkLimits(found, limit)
+export async function keepArtifacts(directory: string, { tree, globs, archive, limit, shown }: ArtifactSources): Promise<KeptArtifacts> {
+  const all = await findAll({ tree, globs, archive }).catch(asFaultOfJob)
+  checkLimits(all, limit)
+  const found = all.filter(({ nameless }) => !nameless)
+  const nameless = all.filter((file) => file.nameless).map(({ path }) => shown(path))
+  if (found.length === 0) return { artifacts: [], nameless }
   const target = join(directory, 'artifacts')
   const kept = new Map<string, Artifact>()
   for (const { root, path, size } of found) {
@@ -52,7 +60,7 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
   }
   const artifacts = [...kept.values()]
   writeFileSync(join(directory, 'artifacts.json'), `${JSON.stringify(artifacts, null, 2)}\n`)
-  return artifacts
+  return { artifacts, nameless }
 }
 
 /** Of the mode that the job chose only what a record needs: never set-user-ID, for whoever could execute it. */
@@ -76,6 +84,7 @@ export class ArtifactError extends Error {
 
 interface Found extends Artifact {
   root: string
+  nameless: boolean
 }
 
 async function findAll({ tree, globs, archive }: Pick<ArtifactSources, 'tree' | 'globs' | 'archive'>): Promise<Found[]> {
@@ -90,16 +99,35 @@ function asFaultOfJob(error: unknown): never {
 async function find(root: string, globs: string[]): Promise<Found[]> {
   // The job may have put a link in the place of the directory itself.
   if (globs.length === 0 || lstatSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) return []
-  const { default: fastGlob } = await import('fast-glob')
   const { bases, names } = readGlobs(globs)
-  const below = bases.filter((base) => isReally(root, base)).map((base) => (base === '' ? '**' : `${fastGlob.escapePath(base)}/**`))
   const found: Found[] = []
-  for await (const path of fastGlob.stream(below, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: true, suppressErrors: true, ignore: ['.git/**'] }) as AsyncIterable<string>) {
-    const size = names(path) ? sizeWithin(root, path) : undefined
-    if (size !== undefined) found.push({ root, path, size })
+  for await (const bytes of filesBelow(root, bases.filter((base) => isReally(root, base)))) {
+    const path = bytes.toString()
+    if (isHistory(path) || !names(path)) continue
+    const nameless = /[\n\r\u2028\u2029]/.test(path) || !Buffer.from(path).equals(bytes)
+    const size = nameless ? 0 : sizeWithin(root, path)
+    if (size !== undefined) found.push({ root, path, size, nameless })
     if (found.length > most) break
   }
   return found.toSorted((one, other) => (one.path < other.path ? -1 : 1))
+}
+
+/** Paths of the regular files below these directories, through no link, in bytes: a name need not be text. What cannot be read is left out. */
+async function* filesBelow(root: string, bases: string[]): AsyncGenerator<Buffer> {
+  const directories = bases.map((base) => Buffer.from(base))
+  for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
+    const prefix = directory.length === 0 ? directory : Buffer.concat([directory, Buffer.from('/')])
+    const entries = await readdir(Buffer.concat([Buffer.from(`${root}/`), directory]), { withFileTypes: true, encoding: 'buffer' }).catch(() => [])
+    for (const entry of entries) {
+      const path = Buffer.concat([prefix, entry.name])
+      if (entry.isFile()) yield path
+      else if (entry.isDirectory() && !isHistory(path.toString())) directories.push(path)
+    }
+  }
+}
+
+function isHistory(path: string): boolean {
+  return path === '.git' || path.startsWith('.git/')
 }
 
 /** The size of a regular file that lies in the directory by its real path; a glob may name a link itself, or climb out by "..". */

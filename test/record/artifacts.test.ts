@@ -51,7 +51,7 @@ test('a repository’s own history is no artifact', async () => {
   mkdirSync(join(tree, '.git'))
   writeFileSync(join(tree, '.git/config'), '')
   writeFileSync(join(tree, 'a'), '')
-  await keepArtifacts(record, { tree, globs: ['**'], archive: undefined, limit: 1000, shown })
+  await keepArtifacts(record, { tree, globs: ['**', '.git/config', '.git/*'], archive: undefined, limit: 1000, shown })
   expect(kept()).toEqual(['artifacts/a'])
 })
 
@@ -118,7 +118,7 @@ test.each(Object.entries(hostile))('globs of a hostile job take no time: %s', as
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(tree, 'a'.repeat(200)), '')
   writeFileSync(join(directory, 'a'.repeat(200)), '')
-  expect(await keepArtifacts(record, { tree, globs, archive: undefined, limit: 1000, shown })).toEqual([])
+  expect(await keepArtifacts(record, { tree, globs, archive: undefined, limit: 1000, shown })).toEqual({ artifacts: [], nameless: [] })
 })
 
 test.each(['{1..99}{1..99}{1..99}{1..99}{1..99}', '{a,b}'.repeat(60), '{1..999999}'])('globs whose braces stand for more than memory holds are refused: %s', async (glob) => {
@@ -131,4 +131,16 @@ test('a secret in a name is hidden in the record', async () => {
   writeFileSync(join(tree, 'report-not-a-real-secret.txt'), '')
   await keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown: (path) => path.replace('not-a-real-secret', '***') })
   expect(kept()).toEqual(['artifacts/report-***.txt'])
+})
+
+test('files whose names no list could hold are left out, and named', async () => {
+  const { tree, archive, record, kept } = aRun()
+  mkdirSync(join(archive, 'two\nlines'))
+  for (const name of ['report.txt', 'tab\tback\\slash.txt']) writeFileSync(join(tree, name), '')
+  for (const name of ['two\nlines/report', '\u2028']) writeFileSync(join(archive, name), '')
+  writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff]), Buffer.from('.txt')]), '')
+  writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff]), Buffer.from('.other')]), '')
+  const { nameless } = await keepArtifacts(record, { tree, globs: ['*.txt'], archive, limit: 1000, shown })
+  expect(kept()).toEqual(['artifacts/report.txt', 'artifacts/tab\tback\\slash.txt'])
+  expect(nameless).toEqual(['\ufffd.txt', 'two\nlines/report', '\u2028'])
 })

@@ -5,6 +5,7 @@ import type { Ending, Execution } from '../../executor/executor.ts'
 import { buildName, type RunResult } from '../../model/build.ts'
 import type { PlannedRun } from '../../model/plan.ts'
 import { isTrusted } from '../../model/request.ts'
+import { readableLine } from '../../model/readable.ts'
 import { statusOf } from '../../model/verdict.ts'
 import type { RunRecord } from '../../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../../record/console-log.ts'
@@ -106,7 +107,7 @@ async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { e
   const { keepArtifacts, ArtifactError } = await import('../../record/artifacts.ts')
   const { maskText } = await import('../../secrets/mask.ts')
   try {
-    const artifacts = await keepArtifacts(kept.directory, {
+    const { artifacts, nameless } = await keepArtifacts(kept.directory, {
       tree,
       globs: run.artifacts,
       archive,
@@ -114,12 +115,22 @@ async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { e
       shown: (path) => maskText(path, hidden),
     })
     if (artifacts.length > 0) record.say(`Run ${run.name} left ${artifacts.length} artifact${artifacts.length === 1 ? '' : 's'}, ${artifacts.reduce((sum, { size }) => sum + size, 0)} bytes.`)
+    if (nameless.length > 0) {
+      const sentence = sentenceOnNameless(nameless)
+      record.say(`Run ${run.name}: ${sentence}.`)
+      log.write(Buffer.from(`quern: ${sentence}\n`))
+    }
     return ending
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error
     log.write(Buffer.from(`quern: ${error.message}\n`))
     return ending.verdict === 'passed' ? { verdict: 'failed', reason: error.message } : ending
   }
+}
+
+function sentenceOnNameless(names: string[]): string {
+  const some = names.slice(0, 3).map((name) => readableLine(JSON.stringify(name)).slice(0, 200))
+  return `${names.length} file${names.length === 1 ? ' was' : 's were'} not kept as artifacts, since their names are no UTF-8 or have a line break: ${some.join(', ')}${names.length > 3 ? ', …' : ''}`
 }
 
 /** The job may have removed it, or put something else in its place. */
