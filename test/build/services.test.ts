@@ -180,3 +180,25 @@ test.skipIf(typeof engine === 'string')('in containers a service is found by its
 function inContainer(name: string, script: string, more: Partial<PlannedRun> = {}): PlannedRun {
   return { name, job: name, executor: 'container', image: testImage, mounts: [hostPrograms], script, needs: [], workspace: 'none', env: {}, params: {}, secrets: [], timeout: 1, network: false, artifacts: [], ...more }
 }
+
+test('builds whose services have turns in the same groups, in another order each, wait for each other one way only', async () => {
+  const { drop, repo, home, status, list, startBuilder } = aPipelineHome({ THREADS: '4', BLAME: 'never' })
+  const mark = join(home, 'began-')
+  /** The second service comes when both builds have begun, or have had the time. */
+  const commitOf = (mine: string, first: string, second: string) =>
+    repo.commit({
+      '.quern/pipeline.ts': `${head}export default pipeline({ executor: 'shell', workspace: 'none' }, (p) => {
+  p.stage('first', () => {
+    p.job('one', 'touch ${mark}${mine}; sleep 1000', { service: true, group: '${first}' })
+    p.job('between', 'for i in $(seq 30); do [ $(ls ${mark}* | wc -l) = 2 ] && break; sleep 0.1; done')
+  })
+  p.stage('second', () => {
+    p.job('two', 'sleep 1000', { service: true, group: '${second}' })
+    p.job('use', 'true')
+  })
+})`,
+    })
+  for (const commit of [commitOf('a', 'north', 'south'), commitOf('b', 'south', 'north')]) drop({ commit_id: commit, clone_url: repo.path })
+  await exitOf(startBuilder(['--threads', '4']))
+  expect(list('builds/app').map((number) => status(`app/${number}`))).toEqual(['PASSED', 'PASSED'])
+})

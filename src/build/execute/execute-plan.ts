@@ -2,6 +2,7 @@ import type { RunResult } from '../../model/build.ts'
 import type { Attempt } from '../attempt.ts'
 import type { Settled } from '../workshop.ts'
 import { executeRun } from './execute-run.ts'
+import { openGroups } from './groups.ts'
 import { openReuse } from './reuse.ts'
 import { openServiceNetwork } from './service-network.ts'
 import { openSharedDirectory } from './shared-directory.ts'
@@ -14,9 +15,10 @@ export async function executePlan(attempt: Attempt, settled: Settled): Promise<R
   const trees = openTrees(attempt, settled)
   const shared = openSharedDirectory(attempt, settled.plan)
   const network = openServiceNetwork(attempt, settled)
+  const groups = openGroups(attempt.workshop.turns, settled.plan.runs)
   try {
     const reuse = await openReuse(attempt, settled)
-    const surroundings = { trees, settled, shared, network, takenMeanwhile: reuse.takenMeanwhile }
+    const surroundings = { trees, settled, shared, network, groups, takenMeanwhile: reuse.takenMeanwhile }
     const tries = openTries(attempt, surroundings)
     const retry = attempt.workshop.blame.compare && attempt.workshop.blame.retry && settled.origin !== undefined && settled.plan.pipeline !== 'chunks'
     const runs = await schedule(settled.plan.runs, async (run, service) => {
@@ -26,6 +28,7 @@ export async function executePlan(attempt: Attempt, settled: Settled): Promise<R
     })
     return runs.flatMap((run) => [run, ...tries.repeated.filter(({ repeats }) => repeats === run.name)])
   } finally {
+    groups.giveBack()
     await network.remove()
     await trees.removeAll()
     await shared.remove()

@@ -10,6 +10,7 @@ import { statusOf } from '../../model/verdict.ts'
 import type { RunRecord } from '../../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../../record/console-log.ts'
 import type { Attempt } from '../attempt.ts'
+import type { Groups } from './groups.ts'
 import { keepFirstError } from './keep-first-error.ts'
 import { verdictOfService, type Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
@@ -25,6 +26,7 @@ export interface Surroundings {
   settled: Settled
   shared: SharedDirectory
   network: ServiceNetwork
+  groups: Groups
   /** The run's result, where a verdict that was stored while it waited spares it. */
   takenMeanwhile: (run: PlannedRun) => Promise<RunResult | undefined>
   /** Of a service. */
@@ -39,7 +41,7 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   const { record } = attempt
   // Where there is but one run, the build's own sentences tell it; a service is told when it breaks.
   const told = surroundings.settled.plan.runs.length > 1 && surroundings.service === undefined
-  const giveBack = await takePlace(attempt, run, { runs: surroundings.settled.plan.runs, slot: surroundings.service === undefined })
+  const giveBack = await takePlace(attempt, run, { runs: surroundings.settled.plan.runs, slot: surroundings.service === undefined, groups: surroundings.groups })
   if (giveBack === undefined) return { name: run.name, verdict: 'cancelled' }
   try {
     const taken = surroundings.service === undefined ? await surroundings.takenMeanwhile(run) : undefined
