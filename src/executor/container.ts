@@ -1,6 +1,7 @@
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { removeAll } from '../disk/remove.ts'
 import { bounded } from './bounded.ts'
 import { serviceAddresses } from './build-network.ts'
 import { createOptions, homeInside } from './container-options.ts'
@@ -92,7 +93,8 @@ async function fromCreation(parts: Parts, name: string, luggage: Luggage): Promi
   let lost: NodeJS.Signals | undefined
   const ending = await runTree({ ...attachedStart(engine, name), notes: created.notes, lost: (killer) => void (lost = killer) }, execution, signal)
   const settled = await settle(engine, name, { ending, lost }, execution)
-  if (engine.remote) await copyOut(engine, name, execution.workspace)
+  // Of an engine that could not be asked there is nothing to be had either, and why is what is to be told.
+  if (engine.remote && settled.verdict !== 'errored') await copyOut(engine, name, execution.workspace)
   return settled
 }
 
@@ -194,7 +196,9 @@ async function copyIn(engine: Engine, name: string, { workspace, mounts = [] }: 
   return undefined
 }
 
+/** In the place of what was copied in: the engine writes over nothing of another kind, and removes nothing that the run did. */
 async function copyOut(engine: Engine, name: string, workspace: string): Promise<void> {
+  for (const entry of readdirSync(workspace)) await removeAll(join(workspace, entry))
   const { ok, stderr } = await engine.run('cp', `${name}:${workspace}/.`, workspace)
   if (!ok) throw new Error(`copying the workspace back from the engine's host: ${stderr}`)
 }

@@ -123,13 +123,14 @@ if (typeof engine === 'string') {
     writeFileSync(join(history, 'pack'), 'old\n')
     // Where they were mounted, they could not be written to.
     const mounts = [history, '/quern/repository.git'].map((to) => ({ from: history, to, readonly: true, portable: true }))
-    const execution = makeExecution(`cat given ${mounts.map(({ to }) => `${to}/pack`).join(' ')}; touch ${mounts.map(({ to }) => `${to}/copy`).join(' ')} && echo "$VALUE"; mkdir -p out; echo made > out/file; exit 4`, { ...given, mounts: [hostPrograms, ...mounts], env: { ...bareEnvironment, VALUE: "it's" } })
-    writeFileSync(join(execution.workspace, 'given'), 'brought\n')
+    const execution = makeExecution(`cat given ${mounts.map(({ to }) => `${to}/pack`).join(' ')}; touch ${mounts.map(({ to }) => `${to}/copy`).join(' ')} && echo "$VALUE"; mkdir -p out; echo made > out/file; rm given; rm turned; mkdir turned; exit 4`, { ...given, mounts: [hostPrograms, ...mounts], env: { ...bareEnvironment, VALUE: "it's" } })
+    for (const name of ['given', 'turned']) writeFileSync(join(execution.workspace, name), 'brought\n')
     let output = ''
     const ending = await openContainer(settings).execute({ ...execution, output: (chunk) => void (output += Buffer.from(chunk).toString()) }, new AbortController().signal)
     expect({ ...ending, output }).toEqual({ verdict: 'failed', code: 4, output: "brought\nold\nold\nit's\n" })
     expect(readFileSync(join(execution.workspace, 'out/file'), 'utf8')).toBe('made\n')
     expect(readdirSync(history)).toEqual(['pack'])
+    expect(readdirSync(execution.workspace)).toEqual(['out', 'turned'])
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 
