@@ -19,6 +19,9 @@ import { makeTemporary } from './temporary.ts'
 /** How often, 100 milliseconds apart, a container is told to end that takes no word. */
 const mostAttempts = 600
 
+/** Said on the console: a script that ends with 127 of its own has called a command that is not there. */
+const noBash = 'quern: the image has no bash, which executes the script'
+
 export interface ContainerSettings extends EngineSettings {
   /** Whether images that are not here are fetched; one that is here is never fetched again. */
   pull: 'missing' | 'never'
@@ -127,7 +130,7 @@ async function create({ engine, execution, pull, user }: Parts, name: string, lu
   const services = typeof execution.network === 'object' ? await serviceAddresses(engine, execution.network.name) : []
   const options = [...createOptions(engine, execution, luggage.shown), ...services, ...user, '--name', name, '--pull', pull]
   // The shell is process 1, which is deaf to signals it has no trap for, and bash its child: a script's `kill $$` works.
-  const command = ['--entrypoint', '/bin/sh', execution.image!, '-c', '. /quern/environment.sh; ("$@" 2>&1); exit $?', 'sh', 'bash', '/quern/script.sh']
+  const command = ['--entrypoint', '/bin/sh', execution.image!, '-c', `command -v bash > /dev/null || { echo '${noBash}'; exit 127; }; . /quern/environment.sh; ("$@" 2>&1); exit $?`, 'sh', 'bash', '/quern/script.sh']
   const make = () => engine.runUntil({ signal: stop, mark: execution.id }, 'create', ...options, ...command)
   let made = await make()
   if (!made.ok && /already in use/i.test(made.stderr)) {
@@ -184,7 +187,6 @@ async function settle(engine: Engine, name: string, { ending, lost }: { ending: 
   const code = Number(exit)
   const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code), ...(ending.notes && { notes: ending.notes }) }
   if (outOfMemory === 'true' || (code === 137 && limits.memory !== undefined)) told.reason = `it was killed; its limit is ${Math.round(limits.memory! / 1024 / 1024)} MiB of memory`
-  if (code === 127) told.reason = 'the image may have no bash, which executes the script'
   return told
 }
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createNetwork } from '../../src/executor/build-network.ts'
@@ -90,6 +90,21 @@ if (typeof engine === 'string') {
 
   test('an image without bash fails and says so', async () => {
     expect(await runScript(executor, 'true', { ...given, mounts: [] })).not.toMatchObject({ verdict: 'passed' })
+  })
+
+  test('a script that calls a command which is not there is not told that its image has no bash', async () => {
+    const { reason, output, code } = await runScript(executor, 'no-such-command', given)
+    expect({ reason, output, code }).toEqual({ reason: undefined, output: expect.stringMatching(/^(?!quern).*no-such-command/), code: 127 })
+  })
+
+  test('an image with a shell and no bash is told on the console', async () => {
+    const shell = join(tempDir(), 'usr')
+    for (const name of ['bin', 'lib', 'lib64']) mkdirSync(join(shell, name), { recursive: true })
+    for (const directory of [shell, dirname(shell)]) chmodSync(directory, 0o755)
+    copyFileSync('/bin/sh', join(shell, 'bin/sh'))
+    const libraries = ['lib', 'lib64'].map((name) => ({ from: `/usr/${name}`, to: `/usr/${name}`, readonly: true }))
+    const { verdict, output, code } = await runScript(executor, 'true', { ...given, mounts: [{ from: shell, to: '/usr', readonly: true }, ...libraries] })
+    expect({ verdict, output, code }).toEqual({ verdict: 'failed', output: 'quern: the image has no bash, which executes the script\n', code: 127 })
   })
 
   test('inside there are no capabilities, no network, a read-only root and a user that owns nothing', async () => {
