@@ -7,7 +7,7 @@ import { writeRepository } from './write-repository.ts'
 
 /** A tree that mails are applied to, one after the other. */
 export interface AmTree {
-  /** Applies one mail and returns the commit then at the tip, the same as before where the mail changes nothing; or git's reason. */
+  /** Applies one mail, an mbox of the form mboxrd, and returns the commit then at the tip, the same as before where the mail changes nothing; or git's reason. */
   apply(mail: Uint8Array, options: AmOptions): Promise<{ commit: string } | { refused: string }>
 }
 
@@ -51,7 +51,7 @@ export async function openAmTree({ mirror, commit, directory, files, signal }: A
 
   async function apply(mail: Uint8Array, { doing, exclude, signal: stop }: AmOptions): Promise<{ commit: string } | { refused: string }> {
     // A format-patch sent as an attachment is two mails to git, the outer one empty: hence --empty=drop.
-    const args = ['am', '--quiet', '--3way', '--keep-cr', '--empty=drop', '--committer-date-is-author-date', ...exclude.map((path) => `--exclude=${path}`)]
+    const args = ['am', '--quiet', '--patch-format=mboxrd', '--3way', '--keep-cr', '--empty=drop', '--committer-date-is-author-date', ...exclude.map((path) => `--exclude=${path}`)]
     try {
       await git(args, { doing, input: mail, signal: stop })
     } catch (error) {

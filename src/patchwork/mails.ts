@@ -1,7 +1,7 @@
 import type { Series } from '../model/request.ts'
 import type { PatchworkClient } from './client.ts'
 
-/** The mail of each patch by the patch's id: bytes, since a mail has no one charset. */
+/** The mail of each patch by the patch's id: bytes, since a mail has no one charset; quoted as an mbox of the form mboxrd asks for. */
 export type Mails = ReadonlyMap<number, Buffer>
 
 type Reader = Pick<PatchworkClient, 'seriesMbox' | 'patchMbox' | 'patch' | 'cover'>
@@ -16,19 +16,28 @@ export async function fetchMails(client: Reader, { id, patches }: Series): Promi
   const expected = patches.map((patch) => patch.id)
   if (parts.size === expected.length && expected.every((patch) => parts.has(patch))) return parts
   const mails = new Map<number, Buffer>()
-  for (const patch of expected) mails.set(patch, await client.patchMbox(patch))
+  for (const patch of expected) mails.set(patch, quoted(await client.patchMbox(patch)))
   return mails
 }
 
-/** The mails of an mbox as Patchwork writes it, by the header X-Patchwork-Id. */
+/** The mails of an mbox as Patchwork writes it, by the header X-Patchwork-Id; a line that looks like a border, with no such header below it, is a mail's own. */
 function splitMbox(mbox: Buffer): Map<number, Buffer> {
-  const mails = mbox.toString('latin1').split(/^(?=From patchwork \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n)/m)
-  return new Map(
-    mails.flatMap((mail) => {
-      const id = /^X-Patchwork-Id: (\d+)$/m.exec(headOf(mail))?.[1]
-      return id === undefined ? [] : [[Number(id), Buffer.from(mail, 'latin1')]]
-    }),
-  )
+  const mails = new Map<number, string>()
+  let last: number | undefined
+  for (const part of mbox.toString('latin1').split(/^(?=From patchwork \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n)/m)) {
+    const id = /^X-Patchwork-Id: (\d+)$/m.exec(headOf(part))?.[1]
+    if (id !== undefined) mails.set((last = Number(id)), part)
+    else if (last !== undefined) mails.set(last, mails.get(last)! + part)
+  }
+  return new Map([...mails].map(([id, mail]) => [id, quoted(Buffer.from(mail, 'latin1'))]))
+}
+
+/**
+ * Quotes the lines of a mail that would begin another one to git, as mboxrd does, which git undoes. Not the first line of
+ * what git format-patch wrote, with its head below it: that is a patch sent as a file.
+ */
+function quoted(mail: Buffer): Buffer {
+  return Buffer.from(mail.toString('latin1').replace(/\n(?=>*From )(?!From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n[A-Za-z-]+: )/g, '\n>'), 'latin1')
 }
 
 /** Whether git makes one commit of this mail: it is a single mail to git, too, and has a diff. */
@@ -51,7 +60,7 @@ export async function baseCommitOf(client: Reader, series: Series, mails: Mails)
 export async function mailWithDiff(client: Reader, patch: number, mail: Buffer): Promise<Buffer | undefined> {
   const { content, diff } = await client.patch(patch)
   if (diff === null || mail.includes(diff.trimEnd())) return undefined
-  return Buffer.concat([Buffer.from(`${headOf(mail.toString('latin1'))}\n\n`, 'latin1'), Buffer.from(`${content ?? ''}\n\n${diff}`)])
+  return quoted(Buffer.concat([Buffer.from(`${headOf(mail.toString('latin1'))}\n\n`, 'latin1'), Buffer.from(`${content ?? ''}\n\n${diff}`)]))
 }
 
 function headOf(mail: string): string {

@@ -88,8 +88,8 @@ test('equal input gives equal commits', async () => {
 test('applied together or one by one, a series gives the same commits', async () => {
   const { apply, fake } = await bench()
   const client = openPatchwork({ url: fake.url, project: 'ffmpeg' })
-  // A line that could begin another mail, in the signature, where git takes no notice of it.
-  const signed = (mbox: string) => mbox.split(/^(?=From patchwork )/m).map((mail) => `${mail.trimEnd()}\n-- \nFrom here on\n\n`).join('')
+  // What begins another mail to git, which holds no patch.
+  const signed = (mbox: string) => mbox.split(/^(?=From patchwork )/m).map((mail) => `${mail.trimEnd()}\n-- \nAnn\nFrom ${'0'.repeat(40)} Mon Sep 17 00:00:00 2001\nFrom: Ann <ann@example.com>\n\nNo more.\n\n`).join('')
   const oneByOne = { ...client, seriesMbox: async (id: number) => Buffer.from(signed((await client.seriesMbox(id)).toString())) }
 
   const separate = await apply(ids.series['series3']!, { client: oneByOne })
@@ -204,19 +204,43 @@ test('a base-commit of the branch is the base; one that the branch does not have
   expect((await apply(inCover.id)).base).toBe(old)
 })
 
-test('a mail that quotes another mail is not split in two', async () => {
+test.each([
+  ['the head of another mail', 'From patchwork Sat Nov 21 09:00:00 2026\nX-Patchwork-Id: 99\nSubject: not mine\n\nQuoted.'],
+  ['a line that could begin one', 'Seen in an mbox:\n\nFrom patchwork Sat Nov 21 09:00:00 2026\n\nis how its mails begin.'],
+  ['such lines quoted', '>From ann@example.org Sat Nov 21 09:00:00 2026\n>>From ann@example.org Sat Nov 21 09:00:00 2026\nFrom here on'],
+])('a message that holds %s is one, word for word, and its patch is applied', async (_, quoted) => {
   const repo = gitRepo()
-  repo.commit({ file: 'one\n' }, 'start')
+  const start = repo.commit({ file: 'one\n' }, 'start')
+  repo.commit({ file: 'two\n' }, `file: change\n\n${quoted}`)
+  repo.commit({ file: 'three\n' }, `file: again\n\n${quoted}`)
+  const mails = [mailOf(repo, 'HEAD^'), mailOf(repo)]
+  repo.git('reset', '--quiet', '--hard', start)
+  const { apply, fake, mirror, show } = await bench(repo)
+  const { id } = fake.addSeries({ patches: mails.map((mail, index) => ({ name: `[${index + 1}/2] file: change`, mail })) })
+
+  const { patches } = await apply(id)
+
+  expect(await Promise.all(patches.map(({ commit }) => mirror.readFile(commit, 'file')))).toEqual(['two\n', 'three\n'])
+  expect(patches.map(({ commit }) => show(commit, '--format=%an: %s'))).toEqual(['Ada Author: file: change', 'Ada Author: file: again'])
+  expect(patches.map(({ commit }) => show(commit, '--format=%b'))).toEqual([quoted, quoted])
+})
+
+test.each([
+  ['after a word', 'Please take this:\n\n', 'Ada Author: file: change'],
+  ['as a mail program quotes it', '>', 'Ada Author: file: change'],
+])('a whole format-patch in a mail, %s, is the patch, with its own author and message', async (_, before, expected) => {
+  const repo = gitRepo()
+  const start = repo.commit({ file: 'one\n' }, 'start')
   repo.commit({ file: 'two\n' }, 'file: change')
   const mail = mailOf(repo)
-  repo.git('reset', '--quiet', '--hard', 'HEAD^')
-  const { apply, fake } = await bench(repo)
-  const quoted = 'From patchwork Sat Nov 21 09:00:00 2026\nX-Patchwork-Id: 99\nSubject: not mine\n\nQuoted.'
-  const { id, patches } = fake.addSeries({ patches: [{ name: 'file: change', mail: mail.replace('\n---\n', `\n---\n${quoted}\n`) }] })
+  repo.git('reset', '--quiet', '--hard', start)
+  const { apply, fake, mirror, show } = await bench(repo)
+  const { id } = fake.addSeries({ patches: [{ name: 'mine', mail: `From: Bob <bob@example.org>\nDate: Sat, 21 Nov 2026 09:00:00 +0000\nSubject: [PATCH] mine\n\n${before}${mail}` }] })
 
-  await apply(id)
+  const { patches } = await apply(id)
 
-  expect(fake.requests.map(({ path }) => path)).toContain(`/patch/${patches[0]}/mbox/`)
+  expect(await mirror.readFile(patches[0]!.commit, 'file')).toBe('two\n')
+  expect(show(patches[0]!.commit, '--format=%an: %s')).toBe(expected)
 })
 
 test('nothing of a mail runs or leaves its tree', async () => {
