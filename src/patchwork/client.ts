@@ -13,7 +13,7 @@ import {
   type SeriesEvent,
 } from './answers.ts'
 import { readableLine } from '../model/readable.ts'
-import { openHttp, PatchworkError, type Answer, type HttpOptions } from './http.ts'
+import { notOfPatchwork, openHttp, PatchworkError, type Answer, type HttpOptions } from './http.ts'
 
 /** One project of one Patchwork server, over its API 1.3: https://patchwork.readthedocs.io/en/latest/api/rest/ */
 export interface PatchworkClient {
@@ -30,6 +30,7 @@ export interface PatchworkClient {
   series(id: number): Promise<SeriesAnswer>
   /** The mails of a series as the server keeps them: bytes without a charset. @throws {PatchworkError} */
   seriesMbox(id: number): Promise<Buffer>
+  /** One mail. @throws {PatchworkError} also where something else came, like the page of a proxy */
   patchMbox(id: number): Promise<Buffer>
   patch(id: number): Promise<PatchAnswer>
   /** The text of a cover letter. */
@@ -91,7 +92,7 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
     },
     series: async (id) => checked(seriesAnswerSchema, await read(api(`series/${id}/`))),
     seriesMbox: async (id) => (await read(new URL(`${server}/series/${id}/mbox/`), '*/*')).body,
-    patchMbox: async (id) => (await read(new URL(`${server}/patch/${id}/mbox/`), '*/*')).body,
+    patchMbox: async (id) => mailIn(await read(new URL(`${server}/patch/${id}/mbox/`), '*/*'), id),
     patch: async (id) => checked(patchAnswerSchema, await read(api(`patches/${id}/`))),
     cover: async (id) => checked(coverAnswerSchema, await read(api(`covers/${id}/`))).content ?? '',
     async checks(patch, context) {
@@ -110,7 +111,8 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
     async postCheck(patch, check) {
       // The slash at the end matters: without it the server redirects, and a followed redirect is a GET that posts nothing.
       const call = { method: 'POST', url: api(`patches/${patch}/checks/`), accept: 'application/json', json: check } as const
-      await request(token === undefined ? call : { ...call, token })
+      const answer = await request(token === undefined ? call : { ...call, token })
+      if (answer.status !== 201) throw new PatchworkError(`POST ${answer.url.href}: expected the new check, ${cameInstead(answer)}`, { status: answer.status, detail: notOfPatchwork })
     },
   }
 }
@@ -158,9 +160,20 @@ function parseJson(answer: Answer, what: string): unknown {
   try {
     return JSON.parse(answer.body.toString('utf8'))
   } catch (error) {
-    const start = answer.body.subarray(0, 200).toString('utf8').trim().split('\n')[0] ?? ''
-    throw new PatchworkError(`${what}: expected JSON, got ${answer.headers['content-type'] ?? 'no content type'}: ${readableLine(start)}`, { status: answer.status, detail: 'not JSON', cause: error })
+    throw new PatchworkError(`${what}: expected JSON, ${cameInstead(answer)}`, { status: answer.status, detail: notOfPatchwork, cause: error })
   }
+}
+
+/** The mail of that patch; anything else would be told as a patch without a change. */
+function mailIn(answer: Answer, id: number): Buffer {
+  const head = answer.body.subarray(0, Math.max(answer.body.indexOf('\n\n'), 0)).toString('latin1')
+  if (head.startsWith('From patchwork ') && head.split('\n').includes(`X-Patchwork-Id: ${id}`)) return answer.body
+  throw new PatchworkError(`GET ${answer.url.href}: expected the mail of patch ${id}, ${cameInstead(answer)}`, { status: answer.status, detail: notOfPatchwork })
+}
+
+function cameInstead({ body, headers }: Answer): string {
+  const start = body.subarray(0, 200).toString('utf8').trim().split('\n')[0] ?? ''
+  return `got ${headers['content-type'] ?? 'no content type'}: ${readableLine(start)}`
 }
 
 async function exists(read: () => Promise<unknown>): Promise<boolean> {

@@ -27,6 +27,14 @@ export function isPassing(error: unknown): boolean {
   return error.status === undefined ? error.cause !== undefined : error.status >= 500 || error.status === 429
 }
 
+/** The detail of an answer that says it is well and is none of Patchwork's: a page, or half of what should have come. */
+export const notOfPatchwork = 'not of Patchwork'
+
+/** Whether something else answered in the server's place: a proxy while the server is away, or for good where the address is wrong. */
+export function isForeign(error: unknown): boolean {
+  return error instanceof PatchworkError && error.detail === notOfPatchwork
+}
+
 export interface HttpOptions {
   userAgent: string
   /** Milliseconds for one request, its body included. */

@@ -1,5 +1,5 @@
 import type { SeriesEvent } from './answers.ts'
-import { PatchworkError } from './http.ts'
+import { isForeign, isPassing, PatchworkError } from './http.ts'
 import { failuresAfter, flush, isExpired, known, now, readSeries, settle, type Round } from './poll-round.ts'
 import { isComplete, missingOf, takeSeries } from './take-series.ts'
 
@@ -30,7 +30,7 @@ export async function lookAtOpen(round: Round): Promise<void> {
     failures = failuresAfter(failures, answer instanceof PatchworkError ? answer : undefined)
     if (answer instanceof PatchworkError) {
       // A server whose events can be read all the while is in order, whatever it says of this series.
-      const hopeless = due && ((answer.status !== undefined && answer.status < 500) || age >= round.source.expire_after * 3_600_000)
+      const hopeless = due && (!(isPassing(answer) || isForeign(answer)) || age >= round.source.expire_after * 3_600_000)
       if (hopeless) settle(round, { id: open.series, state: 'ignored', decision: 'ignored', reason: `it could not be read: ${answer.message}` })
     } else if (isComplete(answer)) {
       await takeSeries(round, answer)

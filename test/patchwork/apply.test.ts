@@ -243,6 +243,13 @@ test.each([
   expect(show(patches[0]!.commit, '--format=%an: %s')).toBe(expected)
 })
 
+test('a page in place of a mail is no patch that does not apply', async () => {
+  const { apply, fake } = await bench()
+  fake.troubles.push({ match: /mbox/, times: 2, status: 200, headers: { 'content-type': 'text/html' }, body: '<html><title>Back in a minute</title></html>' })
+
+  await expect(apply(ids.series['single']!)).rejects.toThrow(/expected the mail of patch \d+, got text\/html: <html>/)
+})
+
 test('nothing of a mail runs or leaves its tree', async () => {
   const repo = gitRepo()
   const marker = join(tempDir(), 'ran')

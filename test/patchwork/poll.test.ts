@@ -182,6 +182,21 @@ test('a series that never completes is decided after the limit, with the missing
   expect(await again({ now: () => Date.UTC(2026, 10, 21, 16) })).toMatchObject({ queued: 1 })
 })
 
+test.each([
+  ['is asked too often', { status: 429, body: '' }],
+  ['has another answer in its place', { status: 200, body: '<html>Back in a minute</html>' }],
+])('a series whose limit ends while the server %s is built if its missing parts come after all', async (_, answer) => {
+  const { poll: again, fake } = await station()
+  const { id } = fake.addSeries({ total: 2, patches: [mail('[1/2] a: b')] })
+  await again()
+  fake.troubles.push({ match: new RegExp(`/series/${id}/`), times: 3, ...answer })
+
+  expect(await again({ now: () => Date.UTC(2026, 10, 21, 14, 1) })).toMatchObject({ ignored: 0 })
+  fake.troubles.length = 0
+  fake.addPatch(id, mail('[2/2] b: c'))
+  expect(await again({ now: () => Date.UTC(2026, 10, 21, 14, 2) })).toMatchObject({ queued: 1 })
+})
+
 test('a lone [PATCH v2 2/3], which the server completes never and names not, is decided', async () => {
   const { poll: again, fake, decisions } = await station()
   fake.addSeries({ name: null, version: 2, total: 3, patches: [mail('[v2,2/3] a: b')] })

@@ -54,6 +54,15 @@ test('an answer that was lost after the server took the check leads to no second
   expect(fake.checks.get(2)).toHaveLength(1)
 })
 
+test('a page that says it is well in the place of the server has not taken a check', async () => {
+  const { fake, post } = await desk()
+  fake.troubles.push({ match: /POST/, times: 1, status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Back in a minute</html>' })
+
+  expect(await post()).toEqual({ kind: 'later', reason: expect.stringContaining('expected the new check, got text/html: <html>') })
+  expect(await post()).toEqual({ kind: 'sent' })
+  expect(fake.checks.get(2)).toHaveLength(1)
+})
+
 test('a late pending does not hide the result of the same run; one of another run is posted', async () => {
   const { fake, post } = await desk()
   await post()

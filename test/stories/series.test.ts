@@ -253,12 +253,16 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
   }, 30_000)
 
-  test('is built although its server was away while its mails were to be fetched', async () => {
+  test.each([
+    ['it was away', { status: 502, body: '<html>Bad Gateway</html>' }],
+    ['another answered in its place', { status: 200, body: '<html>Back in a minute</html>' }],
+    ['only half of its answers came', { status: 200, body: '[{"id": 1, "cont' }],
+  ])('is built although, when its mails were to be fetched, %s', async (_, answer) => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })
-    const { patches } = server.fake.addSeries({ patches: mails })
+    const { patches } = server.fake.addSeries({ patches: mails, cover: { name: '[0/1] Two', content: 'Two.' } })
     await server.poll()
-    server.fake.troubles.push({ match: /\/mbox\//, times: 4, status: 502, body: '<html>Bad Gateway</html>' })
+    server.fake.troubles.push({ match: /\/mbox\//, times: 4, ...answer }, { match: /\/covers\//, times: 1, ...answer })
     await server.build()
     expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }])
   }, 30_000)

@@ -8,7 +8,7 @@ import type { Mirror } from '../../git/mirror.ts'
 import type { Request, Series } from '../../model/request.ts'
 import { applySeries, type Applied } from '../../patchwork/apply.ts'
 import type { PatchworkClient } from '../../patchwork/client.ts'
-import { isPassing } from '../../patchwork/http.ts'
+import { isForeign, isPassing } from '../../patchwork/http.ts'
 import type { PatchworkSource } from '../../patchwork/settings.ts'
 import type { SettlerSettings } from './settle.ts'
 import type { Turns } from '../turns.ts'
@@ -61,14 +61,14 @@ async function apply({ series, open, mirror, settings, signal }: SeriesContext, 
   }
 }
 
-/** A Patchwork server can be away for minutes. @throws what the last try threw */
+/** A Patchwork server can be away for minutes, with another answering in its place. @throws what the last try threw */
 async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const end = Date.now() + patience
   for (let pause = firstPause; ; pause = Math.min(2 * pause, 60_000)) {
     try {
       return await work()
     } catch (error) {
-      if (!isPassing(error) || Date.now() + pause > end) throw error
+      if (!(isPassing(error) || isForeign(error)) || Date.now() + pause > end) throw error
     }
     await sleep(pause, undefined, { signal })
   }
