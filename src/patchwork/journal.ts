@@ -41,8 +41,8 @@ export type SeriesState = Line & { series: number; state: (typeof seriesStates)[
 export interface Journal {
   /** When that was done last, in milliseconds. */
   last(did: 'started' | 'scanned'): number | undefined
-  /** The newest event of the category, by the server's date. */
-  newest(category: string): string | undefined
+  /** The newest event of the category, by the server's date; one past `latest`, by a clock that was wrong, only where there is no other. */
+  newest(category: string, latest?: string): string | undefined
   hasEvent(id: number): boolean
   series(id: number): SeriesState | undefined
   /** What was sent under that title and is queued or not complete yet: the versions whose place none has taken. */
@@ -74,7 +74,12 @@ export function openJournal(path: string): Journal {
 
   return {
     last: (did) => done.get(did),
-    newest: (category) => newest.get(category),
+    newest(category, latest) {
+      const date = newest.get(category)
+      if (date === undefined || latest === undefined || date <= latest) return date
+      const dates = [...events.values()].flatMap(({ event }) => (event?.category === category && event.date <= latest ? [event.date] : []))
+      return dates.toSorted().at(-1) ?? date
+    },
     hasEvent: (id) => events.has(id),
     series: (id) => series.get(id),
     ofTitle: (title) => [...(titles.get(title) ?? [])].map((id) => series.get(id)!),

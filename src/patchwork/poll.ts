@@ -8,7 +8,7 @@ import { PatchworkError } from './http.ts'
 import { openJournal, type Line } from './journal.ts'
 import { lookAtOpen, scanAnnounced } from './open-series.ts'
 import { beginFlush, emptyBatch, failuresAfter, flush, isOnItsWay, known, longPause, readAhead, type Polled, type PollOptions, type Round } from './poll-round.ts'
-import { minutesBefore } from './server-date.ts'
+import { latestDate, minutesBefore } from './server-date.ts'
 import { sourceName } from './source-name.ts'
 import { needsReading, takeEvent } from './take-series.ts'
 
@@ -96,7 +96,7 @@ async function startHere({ client, journal, now }: Round): Promise<void> {
 
 async function takeNews(round: Round): Promise<void> {
   for await (const page of eventsOf(round, 'series-completed')) {
-    round.newest ??= page.length < 250 ? page.at(-1)?.date : (await round.client.newest('series-completed'))?.date
+    round.newest ??= await newestDate(round, page)
     await takeCompleted(round, page)
   }
   await flush(round)
@@ -107,8 +107,15 @@ async function takeNews(round: Round): Promise<void> {
   await lookAtOpen(round)
 }
 
-function eventsOf({ client, journal, since }: Round, category: EventCategory): AsyncGenerator<SeriesEvent[]> {
-  const newest = journal.newest(category)
+/** What is dated ahead of all clocks would make everything else look long past. */
+async function newestDate({ client, now }: Round, page: SeriesEvent[]): Promise<string | undefined> {
+  const last = page.length < 250 ? undefined : await client.newest('series-completed')
+  const dates = [...page, ...(last === undefined ? [] : [last])].map(({ date }) => date)
+  return dates.findLast((date) => date <= latestDate(now())) ?? dates.at(-1)
+}
+
+function eventsOf({ client, journal, since, now }: Round, category: EventCategory): AsyncGenerator<SeriesEvent[]> {
+  const newest = journal.newest(category, latestDate(now()))
   return client.events(category, since ?? (newest === undefined ? undefined : minutesBefore(newest, overlap)))
 }
 

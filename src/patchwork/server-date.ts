@@ -20,3 +20,8 @@ const widestZone = 14
 export function hoursSince(date: string, now: number): number {
   return (now - Date.parse(`${date.slice(0, 19)}Z`)) / 3_600_000 - widestZone
 }
+
+/** The latest date that the server's clock can show now, whatever zone it is in, and ours up to ten hours slow. */
+export function latestDate(now: number): string {
+  return new Date(now + (widestZone + 10) * 3_600_000).toISOString().slice(0, 19)
+}

@@ -373,6 +373,27 @@ test('what is completed in the hour that the clock of the server goes through a 
   expect(await again()).toMatchObject({ queued: 1 })
 })
 
+test('an event dated years ahead, by a clock of the server that was wrong for a while, keeps no later one from being seen', async () => {
+  const { poll: again, fake } = await station({ recorded: true })
+  fake.addSeries({ patches: [mail('area: before')] })
+  fake.addSeries({ patches: [mail('area: ahead')], date: '2029-11-21T10:00:00.000000' })
+  expect(await again()).toMatchObject({ queued: 2 })
+  fake.addSeries({ patches: [mail('area: today')] })
+
+  expect(await again()).toMatchObject({ queued: 1, ignored: 0 })
+  expect(await again()).toMatchObject({ events: 0 })
+})
+
+test('a server whose clock is always years ahead is polled by it', async () => {
+  const { poll: again, fake } = await station({ started: false })
+  fake.addSeries({ patches: [mail('area: one')], date: '2029-11-21T10:00:00.000000' })
+  await again()
+  fake.addSeries({ patches: [mail('area: two')], date: '2029-11-22T10:00:00.000000' })
+
+  expect(await again()).toMatchObject({ queued: 1, ignored: 0 })
+  expect(fake.requests.at(-1)!.path).toContain('since=2029')
+})
+
 test('a project that the server does not know is an error at the start, since a filter by it finds nothing', async () => {
   const { poll: again, fake, source, home } = await station({ started: false })
   const client = openPatchwork({ url: fake.url, project: 'nope' })
