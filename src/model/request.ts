@@ -89,7 +89,7 @@ const requestSchema = v.pipe(
     source: v.optional(v.picklist(sources)),
     /** Whether somebody with write access to the repository sent it. Untrusted code gets nothing (law 4). */
     trusted: v.optional(v.boolean()),
-    hook: v.optional(v.pipe(v.string(), v.maxLength(100))),
+    hook: v.optional(v.pipe(v.string(), v.maxLength(120))),
     /** The id under which the source delivered it, unique per hook. */
     delivery: v.optional(v.pipe(v.string(), v.maxLength(200))),
     /** The commit that the ref pointed to before the push; absent for a new ref. */

@@ -500,6 +500,13 @@ test('a series that makes no valid request is ignored with the reason', async ()
   expect(decisions().at(-1)!.reason).toContain('clone_url')
 })
 
+test('a project of as long a name as quern.yaml takes is built', async () => {
+  const { poll: again, fake, source } = await station()
+  fake.addSeries({ patches: [mail('area: one')] })
+
+  expect(await again({ source: { ...source, project: 'p'.repeat(100) }, since: '2026-01-01T00:00:00' })).toMatchObject({ ignored: 0, queued: 1 })
+})
+
 test('two projects of one home do not know of each other', async () => {
   const first = await station()
   const second = await startFakePatchwork()
