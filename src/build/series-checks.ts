@@ -17,8 +17,8 @@ interface Subject {
 }
 
 /** Checks that say what is to come, and those on the commit messages, which are known already. */
-export function checksAtStart(subject: Subject, { plan, messages = new Map() }: Settled): Report[] {
-  const pending = contextsOf(plan).map(({ patch, context, run }) => checkOn(subject, { patch, context, state: 'pending', description: 'waits for its turn' }, run))
+export function checksAtStart(subject: Subject, { plan, request, messages = new Map() }: Settled): Report[] {
+  const pending = contextsOf(plan, request).map(({ patch, context, run }) => checkOn(subject, { patch, context, state: 'pending', description: 'waits for its turn' }, run))
   const warnings = [...messages].flatMap(([patch, found]) => found.map(({ context, description }) => checkOn(subject, { patch, context, state: 'warning', description })))
   return reportsOf(subject, [...pending, ...warnings], new Date().toISOString())
 }

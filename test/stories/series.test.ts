@@ -253,6 +253,21 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
   }, 30_000)
 
+  test('is told of by each of two pipeline files that call a job the same: neither hides the other, in the checks and in the mail', async () => {
+    const file = (word: string) => `import { pipeline } from 'quern'\nexport default pipeline((p) => {\n  p.job('test', '! grep ${word} state.txt')\n})\n`
+    const repo = gitRepo()
+    const start = repo.commit({ 'state.txt': 'fine\n', '.quern/fast.ts': file('error'), '.quern/slow.ts': file('slow') }, 'Begin')
+    repo.commit({ 'state.txt': 'error: broken\n' }, 'state: break it')
+    const mails = mailsSince(repo, start)
+    repo.git('reset', '--quiet', '--hard', start)
+    const server = await aSeriesServer({ tree: repo.path, jobs: {}, source: { pipelines: ['file:.quern/fast.ts', 'file:.quern/slow.ts'] } })
+    const { patches } = server.fake.addSeries({ patches: mails })
+    await server.poll()
+    expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
+    expect(server.shown(patches[0]!)).toEqual({ test_fast_quern: 'fail: error: broken', test_slow_quern: 'success: passed' })
+    expect(server.smtp.taken.map(({ text }) => text)).toEqual([expect.stringContaining('\ntest_fast_quern\n')])
+  }, 30_000)
+
   test.each([
     ['it was away', { status: 502, body: '<html>Bad Gateway</html>' }],
     ['another answered in its place', { status: 200, body: '<html>Back in a minute</html>' }],

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { readIfThere } from '../../disk/read.ts'
-import type { RunResult } from '../../model/build.ts'
 import type { Plan, PlannedRun, PlannedSeries } from '../../model/plan.ts'
+import type { Request } from '../../model/request.ts'
 import { wholeJson } from '../../model/whole-json.ts'
-import { jobContext } from '../../publish/patchwork-check.ts'
-import { judgeRun, patchAt, type Judgement } from './judge-run.ts'
+import { contextOf, judgeRun, patchAt, type Judgement } from './judge-run.ts'
 import type { Finished } from '../workshop.ts'
 
 /** From mildest to gravest. */
@@ -18,8 +17,8 @@ export async function judgePatches(finished: Finished, home: string): Promise<Ju
   const plan = finished.plan ?? earlierPlan(finished.directory)
   const { series } = plan ?? {}
   if (plan === undefined || series === undefined) return []
-  const open = new Set(plan.runs.filter(({ name }) => finished.open?.includes(name)).map((run) => placeOf(plan, run)))
-  const told = plan.runs.filter((run) => patchAt(plan, run) !== undefined && isTold(run) && !open.has(placeOf(plan, run)))
+  const open = new Set(plan.runs.filter(({ name }) => finished.open?.includes(name)).map((run) => placeOf(plan, run, finished.request)))
+  const told = plan.runs.filter((run) => patchAt(plan, run) !== undefined && isTold(run) && !open.has(placeOf(plan, run, finished.request)))
   const judged = new Map<string, Judgement>()
   for (const run of told) {
     for (const judgement of await judgeRun(run, { plan: { ...plan, series }, finished, home })) {
@@ -27,16 +26,16 @@ export async function judgePatches(finished: Finished, home: string): Promise<Ju
       judged.set(key, graver(judgement, judged.get(key)))
     }
   }
-  return [...judged.values(), ...untested(plan, series, finished.result.runs)]
+  return [...judged.values(), ...untested(plan, series, finished)]
 }
 
 /** The contexts on each patch of which a judgement will be told, with a run that speaks for each. A pipeline file with a mistake is judged already. */
-export function contextsOf(plan: Plan): Pick<Judgement, 'patch' | 'context' | 'run'>[] {
+export function contextsOf(plan: Plan, request: Request): Pick<Judgement, 'patch' | 'context' | 'run'>[] {
   const contexts = new Map<string, Pick<Judgement, 'patch' | 'context' | 'run'>>()
   for (const run of plan.runs) {
     const patch = patchAt(plan, run)
     if (patch === undefined || !isTold(run) || run.mistake !== undefined) continue
-    const context = jobContext(run.job)
+    const context = contextOf(run, plan, request)
     contexts.set(`${patch.id} ${context}`, { patch: patch.id, context, run: run.name })
   }
   return [...contexts.values()]
@@ -53,8 +52,8 @@ function isTold({ service, skip }: PlannedRun): boolean {
 }
 
 /** Where a run's check stands. */
-function placeOf(plan: Plan, run: PlannedRun): string {
-  return `${patchAt(plan, run)?.id} ${jobContext(run.job)}`
+function placeOf(plan: Plan, run: PlannedRun, request: Request): string {
+  return `${patchAt(plan, run)?.id} ${contextOf(run, plan, request)}`
 }
 
 function graver(one: Judgement, other: Judgement | undefined): Judgement {
@@ -64,8 +63,8 @@ function graver(one: Judgement, other: Judgement | undefined): Judgement {
 }
 
 /** What no run speaks for: the patch that does not apply, and those that change nothing. */
-function untested(plan: Plan, { patches, failed }: PlannedSeries, runs: RunResult[]): Judgement[] {
-  const contexts = [...new Set(plan.runs.filter((run) => isTold(run) && run.mistake === undefined).map(({ job }) => jobContext(job)))]
+function untested(plan: Plan, { patches, failed }: PlannedSeries, { request, result: { runs } }: Finished): Judgement[] {
+  const contexts = [...new Set(plan.runs.filter((run) => isTold(run) && run.mistake === undefined).map((run) => contextOf(run, plan, request)))]
   const all = contexts.length > 0 ? contexts : ['apply']
   const empty = patches.flatMap(({ id, empty: line }) => (line === undefined ? [] : all.map((context) => ({ patch: id, context, state: 'warning' as const, line: `nothing to build: ${line}`, blamed: false }))))
   if (failed === undefined) return empty

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { RunResult } from '../../model/build.ts'
 import { directoryName } from '../../model/names.ts'
 import type { Plan, PlannedRun, PlannedSeries } from '../../model/plan.ts'
+import type { Request } from '../../model/request.ts'
 import { newWarnings, type Warnings } from '../../patchwork/new-warnings.ts'
 import { jobContext, type PatchworkCheck } from '../../publish/patchwork-check.ts'
 import { readRunExcerpt } from '../../report/run-excerpt.ts'
@@ -41,9 +42,15 @@ export interface Tested {
 export async function judgeRun(run: PlannedRun, tested: Tested): Promise<Judgement[]> {
   const { plan, finished } = tested
   const result: RunResult = finished.result.runs.find(({ name }) => name === run.name) ?? { name: run.name, verdict: finished.result.verdict, reason: finished.result.reason ?? 'it was not run' }
-  const at = { patch: patchAt(plan, run)!.id, context: jobContext(run.job), run: run.name }
+  const at = { patch: patchAt(plan, run)!.id, context: contextOf(run, plan, finished.request), run: run.name }
   if (isRed(result)) return judgeFailed(result, { ...tested, at })
   return [{ ...at, ...(result.verdict === 'passed' ? await judgePassed(run, result, tested) : judgeUntested(result)), blamed: false }]
+}
+
+/** The name of a run's check. A pipeline file calls its jobs as it likes: beside other pipelines of the project its own name is added, or their checks would hide each other. */
+export function contextOf({ job }: PlannedRun, { pipeline }: Plan, { series }: Request): string {
+  const file = /^file:\W*(.+)\.[cm]?[jt]s$/.exec(pipeline)?.[1]
+  return jobContext(file === undefined || (series?.pipelines ?? []).length < 2 ? job : `${file}/${job}`)
 }
 
 /** The patch that a run tests. */
