@@ -46,7 +46,7 @@ export type Applied =
  */
 export async function applySeries(options: ApplyOptions): Promise<Applied> {
   const { client, mirror, series, directory } = options
-  const mails = await fetchMails(client, series)
+  const mails = await fetchMails(client, series, options.signal)
   const base = await chooseBase(options, mails)
   try {
     const { commits, failed } = await applyAll(options, base, mails)
@@ -60,7 +60,7 @@ export async function applySeries(options: ApplyOptions): Promise<Applied> {
 
 /** The sender's base only where it is part of the branch: the mirror holds other commits too, which are not for everybody. */
 async function chooseBase({ client, mirror, series, tip, signal }: ApplyOptions, mails: Mails): Promise<string> {
-  const named = await baseCommitOf(client, series, mails)
+  const named = await baseCommitOf(client, series, { mails, signal })
   if (named === undefined || named.length !== tip.length || !(await mirror.hasCommit(named))) return tip
   try {
     await mirror.git(['merge-base', '--is-ancestor', named, tip], { doing: `looking for ${named} in the branch`, signal })
@@ -144,7 +144,7 @@ async function applyOne({ options, trees, tree, parent, id, n, mail }: One): Pro
   const whole = await trees.open(parent, 'all')
   const merged = await whole.apply(mail, am)
   if ('commit' in merged) return { commit: merged.commit, tree: whole }
-  const exact = await mailWithDiff(client, id, mail)
+  const exact = await mailWithDiff(client, id, { mail, signal })
   if (exact === undefined) return merged
   const last = await trees.open(parent, 'all')
   const result = await last.apply(exact, am)

@@ -13,7 +13,7 @@ import {
   type SeriesEvent,
 } from './answers.ts'
 import { readableLine } from '../model/readable.ts'
-import { notOfPatchwork, openHttp, PatchworkError, type Answer, type HttpOptions } from './http.ts'
+import { notOfPatchwork, openHttp, PatchworkError, type Answer, type Call, type HttpOptions } from './http.ts'
 
 /** One project of one Patchwork server, over its API 1.3: https://patchwork.readthedocs.io/en/latest/api/rest/ */
 export interface PatchworkClient {
@@ -29,12 +29,12 @@ export interface PatchworkClient {
   /** @throws {PatchworkError} with status 404 where there is none */
   series(id: number): Promise<SeriesAnswer>
   /** The mails of a series as the server keeps them: bytes without a charset. @throws {PatchworkError} */
-  seriesMbox(id: number): Promise<Buffer>
+  seriesMbox(id: number, signal?: AbortSignal): Promise<Buffer>
   /** One mail. @throws {PatchworkError} also where something else came, like the page of a proxy */
-  patchMbox(id: number): Promise<Buffer>
-  patch(id: number): Promise<PatchAnswer>
+  patchMbox(id: number, signal?: AbortSignal): Promise<Buffer>
+  patch(id: number, signal?: AbortSignal): Promise<PatchAnswer>
   /** The text of a cover letter. */
-  cover(id: number): Promise<string>
+  cover(id: number, signal?: AbortSignal): Promise<string>
   /** Checks of one context, oldest first. Nothing is ever removed from them. */
   checks(patch: number, context: string): Promise<CheckAnswer[]>
   /** Reads with the token, which says whether it is of an active user; not whether that user may post. @throws {PatchworkError} with status 403 where it is refused */
@@ -75,7 +75,7 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
     for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value)
     return address
   }
-  const read = (address: URL, accept = 'application/json'): Promise<Answer> => follow(address, accept, server, request)
+  const read = (url: URL, { accept = 'application/json', signal }: { accept?: string; signal?: AbortSignal | undefined } = {}): Promise<Answer> => follow({ method: 'GET', url, accept, signal }, server, request)
 
   return {
     server,
@@ -91,10 +91,10 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
       }
     },
     series: async (id) => checked(seriesAnswerSchema, await read(api(`series/${id}/`))),
-    seriesMbox: async (id) => (await read(new URL(`${server}/series/${id}/mbox/`), '*/*')).body,
-    patchMbox: async (id) => mailIn(await read(new URL(`${server}/patch/${id}/mbox/`), '*/*'), id),
-    patch: async (id) => checked(patchAnswerSchema, await read(api(`patches/${id}/`))),
-    cover: async (id) => checked(coverAnswerSchema, await read(api(`covers/${id}/`))).content ?? '',
+    seriesMbox: async (id, signal) => (await read(new URL(`${server}/series/${id}/mbox/`), { accept: '*/*', signal })).body,
+    patchMbox: async (id, signal) => mailIn(await read(new URL(`${server}/patch/${id}/mbox/`), { accept: '*/*', signal }), id),
+    patch: async (id, signal) => checked(patchAnswerSchema, await read(api(`patches/${id}/`), { signal })),
+    cover: async (id, signal) => checked(coverAnswerSchema, await read(api(`covers/${id}/`), { signal })).content ?? '',
     async checks(patch, context) {
       const found: CheckAnswer[] = []
       let page: URL | undefined = api(`patches/${patch}/checks/`, { context, per_page: pageSize })
@@ -118,16 +118,16 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
 }
 
 /** Reads an address, following redirects that stay on the server (patch mails are redirected to their Message-ID). */
-async function follow(address: URL, accept: string, server: string, request: ReturnType<typeof openHttp>): Promise<Answer> {
-  let url = address
+async function follow(call: Call, server: string, request: ReturnType<typeof openHttp>): Promise<Answer> {
+  let { url } = call
   for (let hops = 0; hops <= redirectsFollowed; hops++) {
-    const answer = await request({ method: 'GET', url, accept })
+    const answer = await request({ ...call, url })
     if (answer.status < 300) return answer
     const target = new URL(answer.headers.location ?? '', url)
     if (target.origin !== new URL(server).origin) throw new PatchworkError(`GET ${url.href}: redirected to another server, ${target.origin}; set that address as the url of this source`, { status: answer.status })
     url = target
   }
-  throw new PatchworkError(`GET ${address.href}: more than ${redirectsFollowed} redirects`, {})
+  throw new PatchworkError(`GET ${call.url.href}: more than ${redirectsFollowed} redirects`, {})
 }
 
 /**

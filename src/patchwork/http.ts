@@ -56,6 +56,7 @@ export interface Call {
   /** Sent to that URL and nowhere else: no redirect is followed with it. */
   token?: string
   json?: unknown
+  signal?: AbortSignal | undefined
 }
 
 export interface Answer {
@@ -88,8 +89,9 @@ export function openHttp(options: HttpOptions): (call: Call) => Promise<Answer> 
         return await requestOnce(call, options, agents)
       } catch (error) {
         const wait = attempt < options.tries && call.method === 'GET' ? pause(error, options.backOff * 2 ** (attempt - 1)) : undefined
+        call.signal?.throwIfAborted()
         if (wait === undefined) throw error
-        await sleep(wait)
+        await sleep(wait, undefined, { signal: call.signal })
       }
     }
   }
@@ -114,7 +116,7 @@ async function requestOnce(call: Call, options: HttpOptions, agent: Agents): Pro
 }
 
 /** Node's own client: a kept connection costs half of what fetch costs, and a body can be bounded as it comes. */
-function exchange({ method, url, accept, token, json }: Call, { userAgent, timeout, maxBytes }: HttpOptions, agents: Agents): Promise<Omit<Answer, 'url'>> {
+function exchange({ method, url, accept, token, json, signal }: Call, { userAgent, timeout, maxBytes }: HttpOptions, agents: Agents): Promise<Omit<Answer, 'url'>> {
   const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json))
   const headers = {
     accept,
@@ -124,7 +126,7 @@ function exchange({ method, url, accept, token, json }: Call, { userAgent, timeo
   }
   return new Promise((resolve, reject) => {
     const [send, agent] = url.protocol === 'https:' ? [httpsRequest, agents.https] : [httpRequest, agents.http]
-    const request = send(url, { method, headers, agent })
+    const request = send(url, { method, headers, agent, ...(signal !== undefined && { signal }) })
     const timer = setTimeout(() => request.destroy(new Error(`nothing within ${timeout / 1000} s`)), timeout)
     request.on('close', () => clearTimeout(timer))
     request.on('error', (error: NodeJS.ErrnoException) => reject(error.message === '' ? new Error(error.code ?? error.name, { cause: error }) : error))

@@ -11,12 +11,12 @@ type Reader = Pick<PatchworkClient, 'seriesMbox' | 'patchMbox' | 'patch' | 'cove
  * one by one, since an mbox has no real borders (a mail may quote another one) and an incomplete series has gaps.
  * @throws {PatchworkError}
  */
-export async function fetchMails(client: Reader, { id, patches }: Series): Promise<Mails> {
-  const parts = splitMbox(await client.seriesMbox(id))
+export async function fetchMails(client: Reader, { id, patches }: Series, signal?: AbortSignal): Promise<Mails> {
+  const parts = splitMbox(await client.seriesMbox(id, signal))
   const expected = patches.map((patch) => patch.id)
   if (parts.size === expected.length && expected.every((patch) => parts.has(patch))) return parts
   const mails = new Map<number, Buffer>()
-  for (const patch of expected) mails.set(patch, quoted(await client.patchMbox(patch)))
+  for (const patch of expected) mails.set(patch, quoted(await client.patchMbox(patch, signal)))
   return mails
 }
 
@@ -47,8 +47,8 @@ export function holdsOnePatch(mail: Buffer): boolean {
 }
 
 /** The commit that the sender says the series is based on: https://git-scm.com/docs/git-format-patch#_base_tree_information */
-export async function baseCommitOf(client: Reader, series: Series, mails: Mails): Promise<string | undefined> {
-  const cover = series.cover === undefined ? '' : await client.cover(series.cover.id)
+export async function baseCommitOf(client: Reader, series: Series, { mails, signal }: { mails: Mails; signal: AbortSignal | undefined }): Promise<string | undefined> {
+  const cover = series.cover === undefined ? '' : await client.cover(series.cover.id, signal)
   const texts = [cover, ...[...mails.values()].map((mail) => mail.toString('latin1'))]
   return texts.map((text) => /^base-commit: ([0-9a-f]{40}(?:[0-9a-f]{24})?)\s*$/m.exec(text)?.[1]).find((commit) => commit !== undefined)
 }
@@ -57,8 +57,8 @@ export async function baseCommitOf(client: Reader, series: Series, mails: Mails)
  * The mail with the diff as the server's API keeps it, or undefined where it is the same as the mail's own: in the mbox
  * carriage returns are lost. The head of the mail says who wrote it and when.
  */
-export async function mailWithDiff(client: Reader, patch: number, mail: Buffer): Promise<Buffer | undefined> {
-  const { content, diff } = await client.patch(patch)
+export async function mailWithDiff(client: Reader, patch: number, { mail, signal }: { mail: Buffer; signal: AbortSignal | undefined }): Promise<Buffer | undefined> {
+  const { content, diff } = await client.patch(patch, signal)
   if (diff === null || mail.includes(diff.trimEnd())) return undefined
   return quoted(Buffer.concat([Buffer.from(`${headOf(mail.toString('latin1'))}\n\n`, 'latin1'), Buffer.from(`${content ?? ''}\n\n${diff}`)]))
 }

@@ -268,6 +268,21 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken.map(({ text }) => text)).toEqual([expect.stringContaining('\ntest_fast_quern\n')])
   }, 30_000)
 
+  test('is cancelled at once although its server lets the question for its mails hang', async () => {
+    const { repo, patches: mails } = seriesOf('one\n', 'two\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make })
+    server.fake.addSeries({ patches: mails })
+    await server.poll()
+    server.fake.troubles.push({ match: /\/mbox\//, times: 1, status: 200, hang: true })
+    const asked = () => server.fake.requests.filter(({ path }) => path.includes('/mbox/')).length
+    const building = server.build()
+    await until('the mails are asked for', () => asked() > 0)
+    expect(await server.quern('cancel', 'make/1')).toMatchObject({ code: 0 })
+    await building
+    expect(server.result('make/1')).toMatchObject({ verdict: 'cancelled', runs: [] })
+    expect(asked()).toBe(1)
+  }, 60_000)
+
   test.each([
     ['it was away', { status: 502, body: '<html>Bad Gateway</html>' }],
     ['another answered in its place', { status: 200, body: '<html>Back in a minute</html>' }],
