@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readIfThere } from '../disk/read.ts'
+import { isCode, orMissing, readIfThere } from '../disk/read.ts'
 import { buildName, type BuildId } from '../model/build.ts'
 import { isTerminal, type Status } from '../model/verdict.ts'
 import { pipelines } from './build-index.ts'
@@ -24,10 +24,9 @@ export function pruneRecords(home: string, { rulesOf, inUse, now, dryRun }: { ru
   return pipelines(home).flatMap((pipeline) => {
     const directory = join(home, 'builds', pipeline)
     if (!dryRun) finishRemovals(directory)
-    const removed = retired(endedBuilds(directory), rulesOf(pipeline), now).filter(({ number }) => !inUse.has(buildName({ pipeline, number })))
-    const pruned = removed.map(({ number, bytes }) => ({ pipeline, number, bytes: bytes() }))
-    if (!dryRun) for (const { number } of pruned) remove(directory, String(number))
-    return pruned
+    const old = retired(endedBuilds(directory), rulesOf(pipeline), now).filter(({ number }) => !inUse.has(buildName({ pipeline, number })))
+    const pruned = old.map(({ number, bytes }) => ({ pipeline, number, bytes: bytes() }))
+    return dryRun ? pruned : pruned.filter(({ number }) => remove(directory, String(number)))
   })
 }
 
@@ -37,22 +36,35 @@ function endedBuilds(directory: string): Aged[] {
     .flatMap((name) => {
       const record = join(directory, name)
       if (!isTerminal(readIfThere(join(record, 'status'))?.trim() as Status | undefined)) return []
-      return [{ number: Number(name), ended: () => endOf(record), bytes: () => bytesIn(record) }]
+      return [{ number: Number(name), ended: () => endOf(record), bytes: () => orMissing(() => bytesIn(record)) ?? 0 }]
     })
 }
 
 /** When the build ended; where the result cannot be read, when its record was last changed. */
 function endOf(record: string): number {
   const result = readResult(readIfThere(join(record, 'result.json')))
-  return result === undefined ? lstatSync(record).mtimeMs : Date.parse(result.ended)
+  return result === undefined ? (orMissing(() => lstatSync(record).mtimeMs) ?? 0) : Date.parse(result.ended)
 }
 
-function remove(directory: string, name: string): void {
-  renameSync(join(directory, name), join(directory, `${doomed}${name}`))
-  rmSync(join(directory, `${doomed}${name}`), { recursive: true, force: true })
+/** @returns whether it was there: another prune may be at work */
+function remove(directory: string, name: string): boolean {
+  const path = join(directory, `${doomed}${name}`)
+  try {
+    renameSync(join(directory, name), path)
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return false
+    throw error
+  }
+  empty(path)
+  return true
 }
 
-/** Of a prune that died. */
+/** Of a prune that died, or that is at work. */
 function finishRemovals(directory: string): void {
-  for (const name of readdirSync(directory)) if (name.startsWith(doomed)) rmSync(join(directory, name), { recursive: true, force: true })
+  for (const name of readdirSync(directory)) if (name.startsWith(doomed)) empty(join(directory, name))
+}
+
+/** Two that remove the same tree take directories from under each other. */
+function empty(path: string): void {
+  orMissing(() => rmSync(path, { recursive: true, force: true }))
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { retired } from '../../src/record/retention.ts'
@@ -73,6 +73,19 @@ test('a build that has not ended stays, whatever its age, and so does one whose 
   writeFileSync(join(home, 'outbox/9999999999-key.json'), JSON.stringify(report))
   await runQuern(home, ['prune'])
   expect(readdirSync(join(home, 'builds/app')).toSorted()).toEqual(['1', '2', '3'])
+})
+
+test('of prunes at once each tells of the records that it removed', async () => {
+  const { home, decide, accept } = homeWithBuilds()
+  await accept(aRequest())
+  await decide('passed')
+  for (let number = 2; number <= 200; number++) cpSync(join(home, 'builds/app/1'), join(home, `builds/app/${number}`), { recursive: true })
+  writeFileSync(join(home, 'quern.yaml'), 'retention: {builds: 1}\n')
+  writeFileSync(join(home, 'environment.sh'), '')
+  const prunes = await Promise.all([1, 2, 3].map(() => runQuern(home, ['prune', '--json'])))
+  expect(prunes.map(({ code, stderr }) => ({ code, stderr }))).toEqual(prunes.map(() => ({ code: 0, stderr: '' })))
+  expect(prunes.flatMap(({ stdout }) => (JSON.parse(stdout) as { number: number }[]).map(({ number }) => number)).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 199 }, (_, index) => index + 1))
+  expect(readdirSync(join(home, 'builds/app'))).toEqual(['200'])
 })
 
 test('a pipeline and a job definition may have rules of their own', async () => {
