@@ -14,7 +14,8 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
 }
 
-/** How long something took that may not have begun or ended; empty then. */
+/** How long something took; empty where it has not begun or ended, or its end is before its start: the clock stepped back meanwhile. */
 export function took({ started, ended }: { started?: string | undefined; ended?: string | undefined }): string {
-  return started === undefined || ended === undefined ? '' : duration(Date.parse(ended) - Date.parse(started))
+  const milliseconds = started === undefined || ended === undefined ? -1 : Date.parse(ended) - Date.parse(started)
+  return milliseconds < 0 ? '' : duration(milliseconds)
 }

@@ -48,6 +48,14 @@ test('200,000 rows are not too many for a table', () => {
   expect(write.mock.calls[0]![0]).toBe('a       b\n')
 })
 
+test('how long a build took is left open where the clock stepped back meanwhile', async () => {
+  const { home, accept, decide } = homeWithBuilds()
+  await accept(aRequest())
+  const result = await decide('passed')
+  for (const path of ['builds/index.jsonl', 'builds/app/1/result.json']) writeFileSync(join(home, path), `${JSON.stringify({ ...result, ended: '2026-01-02T01:04:17.000Z' })}\n`)
+  for (const words of [['builds'], ['show', 'app/1']]) expect((await runQuern(home, words)).stdout).not.toMatch(/-\d+(?:\.\d)? (?:s|h)/)
+})
+
 test('builds shows what runs first, then the newest', async () => {
   const { home, accept, begin, decide } = homeWithBuilds()
   for (const verdict of ['passed', 'failed'] as const) {
