@@ -4,10 +4,10 @@ import type { Hook } from './hook.ts'
 
 const text = v.pipe(v.string(), v.minLength(1, 'expected a value'))
 
-/** `/webhook`, with one slash in front and none at the end; empty where hooks are at the top. */
+/** `/webhook`, with one slash in front and none at the end; empty where hooks are at the top. Clients resolve `.` and `..` before they ask. */
 const prefix = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9_./~-]*$/, 'expected a path like /webhook'),
+  v.regex(/^(?:\/|(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.~-]+(?:\/|$))*$/, 'expected a path like /webhook, without . and .. as a part'),
   v.transform((path) => path.split('/').filter((part) => part !== '').map((part) => `/${part}`).join('')),
 )
 

@@ -12,6 +12,7 @@ test.each([
   ['hooks/ci/', '/hooks/ci'],
   ['/', ''],
   ['//a//b', '/a/b'],
+  ['/.ci/..x/~me', '/.ci/..x/~me'],
 ])('the URL prefix %j is read as %j', (written, read) => {
   expect(v.parse(environment, { URL_PREFIX: written }).URL_PREFIX).toBe(read)
 })
@@ -22,6 +23,9 @@ test.each([
   ['PORT', 'http'],
   ['BUILD_ON_PUSH', 'yes'],
   ['URL_PREFIX', '/a:b*'],
+  ['URL_PREFIX', '../x'],
+  ['URL_PREFIX', '/ci/./x'],
+  ['URL_PREFIX', '/ci/..'],
   ['SECRET', ''],
 ])('%s=%j is refused', (name, value) => {
   expect(v.safeParse(environment, { [name]: value }).success).toBe(false)
