@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { homeDirectory, installation } from '../config/home.ts'
 import { isCode } from '../disk/read.ts'
@@ -30,16 +30,23 @@ function init(home: string): void {
 function makeHome(home: string): void {
   try {
     // What builds print and artifacts hold is for this user; a directory that was there has the mode that somebody chose.
-    if (!existsSync(home)) chmodSync(makeDirectory(home), 0o700)
+    if (!existsSync(home)) chmodSync(makeWithParents(home), 0o700)
     for (const name of homeDirectories) makeDirectory(join(home, name))
     if (!existsSync(join(home, 'quern.yaml'))) copyFileSync(join(installation(), 'examples/quern.yaml'), join(home, 'quern.yaml'))
     writeFileSync(join(home, 'environment.sh'), settingsWith(randomBytes(32).toString('hex')), { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    if (['EACCES', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG'].some((code) => isCode(error, code))) {
+    if (['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST', 'ELOOP', 'ENAMETOOLONG'].some((code) => isCode(error, code))) {
       throw new UserError(`cannot make a home in ${home}: ${(error as Error).message}. Choose a directory that you may write to${isCode(error, 'EACCES') ? `, or have root make it: install -d -o ${userName()} -m 700 ${quoted(home)}` : ''}`, { cause: error })
     }
     throw error
   }
+}
+
+/** Node's own tries for ever where nothing can be made in a directory that is there, as in /proc. A link that leads nowhere is in the way. */
+function makeWithParents(path: string): string {
+  if (!existsSync(dirname(path))) makeWithParents(dirname(path))
+  mkdirSync(path)
+  return path
 }
 
 function settingsWith(secret: string): string {

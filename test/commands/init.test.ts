@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -57,6 +57,16 @@ test('a place that cannot be made is told without a stack', async () => {
   const { code, stderr } = await runQuern(undefined, ['init', join(file, 'home')])
   expect(code).toBe(2)
   expect(stderr).toMatch(/^quern: cannot make a home in .*\n$/)
+})
+
+test('a place in which nothing can be made, or a link that leads nowhere, is told at once', async () => {
+  const directory = tempDir()
+  symlinkSync(join(directory, 'nowhere'), join(directory, 'link'))
+  for (const place of ['/proc/home/ci', join(directory, 'link'), join(directory, 'link/home')]) {
+    const { code, stderr } = await runQuern(undefined, ['init', place])
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^quern: cannot make a home in .*, mkdir .*\. Choose a directory that you may write to.*\n$/) })
+  }
+  expect(readdirSync(directory)).toEqual(['link'])
 })
 
 test.skipIf(process.getuid?.() === 0)('a directory that only root may make is told with root’s command', async () => {
