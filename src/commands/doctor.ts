@@ -6,6 +6,7 @@ import { checkCron } from './doctor/cron.ts'
 import { checkDisk } from './doctor/disk.ts'
 import { checkMail } from './doctor/mail.ts'
 import { checkPatchwork } from './doctor/patchwork.ts'
+import { checkPipelines } from './doctor/pipelines.ts'
 import { checkPrograms } from './doctor/programs.ts'
 import { checkIndex, checkQueue } from './doctor/queue.ts'
 import { checkReceiver } from './doctor/receiver.ts'
@@ -35,7 +36,7 @@ async function examine(home: string): Promise<Check[]> {
   const [programs, cron, ...configured] = await Promise.all([
     checkPrograms(wantedPrograms(config)),
     checkCron(home),
-    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config), checkPatchwork(config)]),
+    ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config), checkPatchwork(config), checkPipelines(config)]),
   ])
   return [...programs, check, ...(config === undefined ? [] : checkSettings(config)), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home), checkIndex(home)]
 }

@@ -122,6 +122,22 @@ test('a Patchwork server is asked for its project and whether it takes the token
   expect(fake.requests.filter(({ method }) => method !== 'GET')).toEqual([])
 })
 
+test('a job that quern.yaml names and that is not defined, or not rightly, is found', async () => {
+  const { home } = await soundHome()
+  const hooks = ['good', 'bad', 'nosuch'].map((job) => ({ id: job, secret_env: 'SECRET', pipeline: `job:${job}` }))
+  const patchwork = [{ url: 'http://127.0.0.1:9', project: 'tool', tree: 'https://git.example.org/tool.git', pipelines: ['chunks', 'job:none'] }]
+  writeFileSync(join(home, 'quern.yaml'), JSON.stringify({ hooks, patchwork }))
+  writeFileSync(join(home, 'job-defs/good.yml'), 'script: make\n')
+  writeFileSync(join(home, 'job-defs/bad.yml'), 'scrip: make\n')
+  const { code, checks } = await examine(home)
+  expect(code).toBe(1)
+  expect(checks.filter(({ name }) => name === 'pipelines').map(({ state, found }) => [state, found])).toEqual([
+    ['wrong', expect.stringMatching(/^quern\.yaml names job:bad for the hook bad: .*bad\.yml:1: /)],
+    ['wrong', expect.stringContaining(`quern.yaml names job:nosuch for the hook nosuch: no job nosuch: expected a file ${home}/job-defs/nosuch.yml`)],
+    ['wrong', expect.stringContaining('quern.yaml names job:none for the Patchwork project tool: no job none')],
+  ])
+})
+
 test('a receiver that is not ours is told apart', async () => {
   const { home } = await soundHome(404)
   const { code, check } = await examine(home)
