@@ -71,10 +71,16 @@ export function openLookout(queue: Pick<Queue, 'follow'>, log: Logger): Lookout 
   }
 }
 
+/** The commit that a push was to, and the one that it was from, as far as the forge says it. */
+interface Push {
+  commit: string
+  before: string | undefined
+}
+
 /** What waits or is built for one thing. */
 interface Target {
-  /** The commits by their entries. */
-  commits: Map<string, string>
+  /** By their entries. */
+  pushes: Map<string, Push>
   /** Undefined where it went, until somebody asks. */
   newest: string | undefined
 }
@@ -88,9 +94,9 @@ function openIndex() {
       // Nobody who wants an old commit built again wants the newest one cancelled for it.
       if (request.blame !== undefined || request.retry_of !== undefined) return
       const name = targetName(request)
-      const target = targets.get(name) ?? { commits: new Map<string, string>(), newest: undefined }
-      if (target.commits.size === 0 || (target.newest !== undefined && isNewer(entry, target.newest))) target.newest = entry
-      target.commits.set(entry, request.commit_id)
+      const target = targets.get(name) ?? { pushes: new Map<string, Push>(), newest: undefined }
+      if (target.pushes.size === 0 || (target.newest !== undefined && isNewer(entry, target.newest))) target.newest = entry
+      target.pushes.set(entry, pushOf(request))
       targets.set(name, target)
       targetOf.set(entry, name)
     },
@@ -99,18 +105,31 @@ function openIndex() {
       const target = name === undefined ? undefined : targets.get(name)
       if (name === undefined || target === undefined) return
       targetOf.delete(entry)
-      target.commits.delete(entry)
+      target.pushes.delete(entry)
       if (target.newest === entry) target.newest = undefined
-      if (target.commits.size === 0) targets.delete(name)
+      if (target.pushes.size === 0) targets.delete(name)
     },
-    /** The newest one that asks for the same. */
+    /** The newest one that asks for the same, unless it was pushed before and only delivered late; then any other. */
     newerThan({ entry, request }: Claim): Newer | undefined {
       const target = targets.get(targetName(request))
       if (target === undefined) return undefined
-      target.newest ??= [...target.commits.keys()].reduce((one, other) => (isNewer(other, one) ? other : one))
-      return isNewer(target.newest, entry) ? { entry: target.newest, commit: target.commits.get(target.newest)! } : undefined
+      target.newest ??= [...target.pushes.keys()].reduce((one, other) => (isNewer(other, one) ? other : one))
+      if (!isNewer(target.newest, entry)) return undefined
+      const push = pushOf(request)
+      const takesPlace = (other: string) => isNewer(other, entry) && !isBefore(target.pushes.get(other)!, push)
+      const newer = takesPlace(target.newest) ? target.newest : [...target.pushes.keys()].find(takesPlace)
+      return newer === undefined ? undefined : { entry: newer, commit: target.pushes.get(newer)!.commit }
     },
   }
+}
+
+function pushOf({ commit_id: commit, before, pull_request: pull }: Request): Push {
+  return { commit, before: before ?? pull?.before }
+}
+
+/** Whether the other one went on from it. Where each went on from the other, somebody pushed back to where the ref was. */
+function isBefore(one: Push, other: Push): boolean {
+  return other.before === one.commit && one.before !== other.commit
 }
 
 function isNewer(one: string, other: string): boolean {

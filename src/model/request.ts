@@ -100,7 +100,7 @@ const requestSchema = v.pipe(
     pusher_email: v.optional(words),
     message: v.optional(text),
     pull_request: v.optional(
-      v.object({ number: v.pipe(v.number(), v.integer(), v.minValue(1)), base_ref: ref, base_commit: v.optional(sha), url: v.optional(v.string()) }),
+      v.object({ number: v.pipe(v.number(), v.integer(), v.minValue(1)), base_ref: ref, base_commit: v.optional(sha), before: v.optional(sha), url: v.optional(v.string()) }),
     ),
     /** The mailed patches that are applied on commit_id before anything is built. */
     series: v.optional(seriesSchema),

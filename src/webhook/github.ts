@@ -56,6 +56,8 @@ const tipSchema = v.object({ ref: v.string(), sha: v.string(), repo: v.nullish(v
 const pullRequestSchema = v.object({
   action: v.string(),
   number: v.number(),
+  /** What was its head before a push; GitHub says it. */
+  before: v.nullish(v.string()),
   pull_request: v.object({ html_url: v.nullish(v.string()), head: tipSchema, base: tipSchema }),
   repository: repositorySchema,
 })
@@ -89,7 +91,7 @@ function headAmong({ commits, after }: Push): v.InferOutput<typeof commitSchema>
 }
 
 /** The body carries neither committer nor message: both are read from the commit once it is checked out. */
-function readPullRequest(delivery: Delivery, { action, number, pull_request: { head, base, html_url: url }, repository }: PullRequest): Asked {
+function readPullRequest(delivery: Delivery, { action, number, before, pull_request: { head, base, html_url: url }, repository }: PullRequest): Asked {
   // Gitea and Forgejo say "synchronized".
   if (!['opened', 'reopened', 'synchronize', 'synchronized'].includes(action)) return { ignored: `a pull request that was ${action} builds nothing` }
   // The head's repository is null where a fork was deleted, so that only two equal ids mean the same repository. Whoever
@@ -103,7 +105,7 @@ function readPullRequest(delivery: Delivery, { action, number, pull_request: { h
     committer_name: '',
     committer_email: '',
     trusted: own,
-    pull_request: { number, base_ref: `refs/heads/${base.ref}`, base_commit: base.sha, url: url ?? undefined },
+    pull_request: { number, base_ref: `refs/heads/${base.ref}`, base_commit: base.sha, before: before || undefined, url: url ?? undefined },
   })
   return own ? { request, pushedAs: `refs/heads/${head.ref}` } : { request }
 }

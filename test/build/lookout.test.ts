@@ -65,6 +65,34 @@ test.each<[string, Partial<Request>]>([
   end()
 })
 
+const [first, second, third] = ['a', 'b', 'c'].map((digit) => digit.repeat(40)) as [string, string, string]
+const pull = (before: string) => ({ ref: 'refs/pull/7/head', source: 'github', trusted: false, pull_request: { number: 7, base_ref: 'refs/heads/main', before } }) as const
+
+test.each<[string, Partial<Request>, Partial<Request>]>([
+  ['a push', { before: second }, { before: first }],
+  ['the first push of a branch', { before: second }, {}],
+  ["a push to a stranger's pull request", pull(second), pull(first)],
+])('%s that is delivered late does not take the place of the one after it', async (_, newer, late) => {
+  const { lookout, push, claim } = aLookout()
+  await push('c', newer)
+  await push('b', late)
+  const end = await lookout.watch(await claim(), () => expect.unreachable())
+  end()
+})
+
+test.each<[string, Partial<Request>[], string]>([
+  ['what came before a late delivery', [{ commit_id: third, before: second }, { commit_id: first }], third],
+  ['a push back to where the branch was', [{ commit_id: first, before: second }], first],
+])('%s takes the place of the one that is built', async (_, further, commit) => {
+  const { lookout, push, claim } = aLookout()
+  await push('b', { before: first })
+  for (const changes of further) await push('d', changes)
+  const told: string[] = []
+  const end = await lookout.watch(await claim(), (newer) => told.push(newer.commit))
+  expect(told).toEqual([commit])
+  end()
+})
+
 test('neither does an older one, nor a newer one that somebody dropped', async () => {
   const { queue, lookout, push, claim } = aLookout()
   await push('a')

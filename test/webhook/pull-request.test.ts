@@ -27,6 +27,12 @@ test.each(['opened', 'reopened', 'synchronize', 'synchronized'])("a fork's pull 
   ])
 })
 
+test('the head that a pull request had before a push is kept, where the forge says it', async () => {
+  const { hook, queued } = await receiver()
+  for (const before of ['f95f852bd8fca8fcc58a9a2d6c842781e32a215e', undefined]) await deliver(hook, fromFork({ action: 'synchronize', before }), { event })
+  expect(queued.map(({ pull_request: pull }) => pull?.before)).toEqual(['f95f852bd8fca8fcc58a9a2d6c842781e32a215e', undefined])
+})
+
 test('a pull request whose fork is gone is untrusted', async () => {
   const { hook, queued } = await receiver()
   expect(await deliver(hook, payload('pull-request-opened', (body) => (body.pull_request.head.repo = null)), { event })).toMatchObject({ status: 202 })
