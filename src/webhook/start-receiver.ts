@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -27,10 +27,18 @@ const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCh
 /** Listens with the app until stopped. @throws where the address is taken or a PEM file cannot be read */
 export async function startReceiver(app: Hono<{ Bindings: HttpBindings }>, { host, port, tls }: ReceiverAddress): Promise<Receiver> {
   const listener = getRequestListener(app.fetch, { hostname: host, autoCleanupIncoming: false, errorHandler: badRequest })
-  const server = tls ? createSecureServer({ ...timeouts, ...readPair(tls) }, listener) : createServer(timeouts, listener)
+  const server = tls ? createSecureServer({ ...timeouts, handshakeTimeout: timeouts.headersTimeout, ...readPair(tls) }, listener) : createServer(timeouts, listener)
+  const sockets = openSockets(server)
   await listen(server, host, port)
   const address = server.address() as AddressInfo
-  return { url: `${tls ? 'https' : 'http'}://${reachableHost(address.address)}:${address.port}`, stop: (patience = 5000) => stop(server, patience) }
+  return { url: `${tls ? 'https' : 'http'}://${reachableHost(address.address)}:${address.port}`, stop: (patience = 5000) => stop(server, sockets, patience) }
+}
+
+/** All that are open. The server's own list has none that has not ended the handshake of TLS. */
+function openSockets(server: Server): Set<Socket> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => sockets.add(socket.once('close', () => sockets.delete(socket))))
+  return sockets
 }
 
 /** @throws where they are no private key and the certificate that was made for it; OpenSSL says no more than "no start line" */
@@ -75,10 +83,10 @@ export function reachableHost(address: string): string {
 /** A connection whose request is answered now would wait for another one. */
 const sweepEvery = 50
 
-function stop(server: Server, patience: number): Promise<void> {
+function stop(server: Server, sockets: Set<Socket>, patience: number): Promise<void> {
   return new Promise((resolve) => {
     const sweep = setInterval(() => server.closeIdleConnections(), sweepEvery)
-    const cut = setTimeout(() => server.closeAllConnections(), patience)
+    const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), patience)
     server.close(() => {
       clearInterval(sweep)
       clearTimeout(cut)

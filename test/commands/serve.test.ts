@@ -125,11 +125,7 @@ test('a request in flight is answered after SIGTERM, a new one is not taken', as
 })
 
 test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS; quern push asks its own receiver for no certificate that it knows, others it does', async () => {
-  const { home, port } = await newHome()
-  const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')]
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert])
-  expect(made.status, 'openssl makes a certificate; install openssl').toBe(0)
-  appendFileSync(join(home, 'environment.sh'), `export TLS_KEY="${key}"\nexport TLS_CERT="${cert}"\n`)
+  const { home, port, cert } = await newSecureHome()
   const started = script('start-webhook.sh', home)
   expect(started.stdout).toBe(`Listening on https://127.0.0.1:${port}/webhook/amp_main\n`)
   const status = await new Promise((resolve, reject) => request(`https://127.0.0.1:${port}/healthz`, { ca: readFileSync(cert) }, (response) => resolve(response.resume().statusCode)).on('error', reject).end())
@@ -139,6 +135,24 @@ test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS; quern push asks its o
   expect(await runQuern(home, ['push', repo.path])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^queued \(202\)/) })
   expect(await runQuern(home, ['push', repo.path, '--to', `https://127.0.0.1:${port}/webhook/amp_main`])).toMatchObject({ code: 2, stderr: expect.stringContaining('self-signed certificate') })
 })
+
+test('whoever connects and does not begin to speak TLS is cut off when the receiver stops', async () => {
+  const { home, port } = await newSecureHome()
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 0 })
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  await new Promise((resolve) => socket.once('connect', resolve))
+  expect(script('stop-webhook.sh', home)).toMatchObject({ status: 0, stderr: '' })
+})
+
+async function newSecureHome(): Promise<{ home: string; port: number; cert: string }> {
+  const { home, port } = await newHome()
+  const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')]
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert])
+  expect(made.status, 'openssl makes a certificate; install openssl').toBe(0)
+  appendFileSync(join(home, 'environment.sh'), `export TLS_KEY="${key}"\nexport TLS_CERT="${cert}"\n`)
+  return { home, port, cert }
+}
 
 /** A home on a free port of the loopback interface, whose receiver starts no builder. */
 async function newHome(): Promise<{ home: string; port: number }> {
