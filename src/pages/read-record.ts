@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readIfThere } from '../disk/read.ts'
+import { orMissing, readIfThere } from '../disk/read.ts'
 import { isResult, type BuildId } from '../model/build.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
@@ -34,7 +34,8 @@ export async function readRecord(home: string, build: BuildId): Promise<ShownRec
   const plan = (await readJson(join(directory, 'plan.json'), most.plan)) as Plan | undefined
   const result = await readJson(join(directory, 'result.json'), most.result)
   if (isResult(result)) return { build, directory, request, plan, result, directories: result.runs.map(({ name }) => directoryName(name)) }
-  return { build, directory, request, plan, ...(await readSoFar(directory, { build, request, plan })) }
+  const soFar = await readSoFar(directory, { build, request, plan })
+  return soFar && { build, directory, request, plan, ...soFar }
 }
 
 function requestOf(json: unknown): Request | undefined {
@@ -46,9 +47,11 @@ function requestOf(json: unknown): Request | undefined {
   }
 }
 
-async function readSoFar(directory: string, { build, request, plan }: Pick<ShownRecord, 'build' | 'request' | 'plan'>): Promise<Pick<ShownRecord, 'result' | 'directories'>> {
+/** Undefined where the record was removed meanwhile. */
+async function readSoFar(directory: string, { build, request, plan }: Pick<ShownRecord, 'build' | 'request' | 'plan'>): Promise<Pick<ShownRecord, 'result' | 'directories'> | undefined> {
   const status = (readIfThere(join(directory, 'status'))?.trim() ?? 'QUEUED') as Status
-  const started = (await stat(directory)).birthtime.toISOString()
+  const started = orMissing(() => statSync(directory))?.birthtime.toISOString()
+  if (started === undefined) return undefined
   const { runs, directories } = await readRunsSoFar(directory, plan, status)
   const { repository, full_name, ref, commit_id } = request
   return { directories, result: { ...build, verdict: status.toLowerCase() as Stage, attempt: 1, entry: '', repository, ...(full_name !== undefined && { full_name }), ref, commit_id, started, runs } }

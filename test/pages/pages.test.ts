@@ -1,6 +1,9 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { readBuild } from '../../src/pages/read-build.ts'
+import { readRun } from '../../src/pages/read-run.ts'
 import { textReport } from '../../src/report/text.ts'
 import { reportSource } from '../../src/report/report-source.ts'
 import { aSite, runPath, wordsOf } from '../helpers/a-site.ts'
@@ -13,6 +16,22 @@ const three = {
   request: { message: 'Improve arithmetic\n\nSigned-off-by: Ada <ada@example.org>', author_name: 'Ada Lovelace', author_email: 'ada@example.org' },
   left: { lint: { log: 'fine\n' }, test: { log: error, artifacts: [{ path: 'config.log', size: 2048 }] } },
 }
+
+test('a record that is removed while it is read is shown as far as it was read, or is not there', async () => {
+  const site = await aSite()
+  await site.decide(three)
+  const record = join(site.home, 'builds/acme~app/7')
+  const read = [() => readBuild(site.home, { pipeline: 'acme~app', number: 7 }), () => readRun(site.home, { pipeline: 'acme~app', number: 7 }, 'test')]
+  for (const turns of Array(30).keys()) {
+    for (const page of read) {
+      const shown = page()
+      for (let turn = 0; turn < turns; turn++) await setImmediate()
+      renameSync(record, `${record}.gone`)
+      expect([undefined, 'acme~app']).toContain((await shown)?.record.build.pipeline)
+      renameSync(`${record}.gone`, record)
+    }
+  }
+})
 
 describe('the page of a build', () => {
   test('tells its verdict, of what it is, the first error, its runs and what happened', async () => {
