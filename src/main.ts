@@ -35,9 +35,9 @@ async function defineProgram(words: string[]): Promise<Command> {
   return program
 }
 
-/** `quern builds | head` closes the pipe early, which is no error; a file on a full disk is one. */
+/** `quern builds | head` closes the pipe early, which is no error of its own; a file on a full disk is one. */
 function leaveWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(0)
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
   process.stderr.write(`quern: what is printed cannot be written: ${error.message}\n`)
   process.exit(1)
 }

@@ -47,6 +47,8 @@ export function define(command: Command): void {
 }
 
 async function run(file: string | undefined, { job, json = false }: { job?: string; json?: boolean }): Promise<void> {
+  // Until it is decided: whoever stops reading ends it, and a hook must not take that for passed.
+  process.exitCode = 1
   const env = gitWorld(process.env)
   const tree = await readWorkTree(process.cwd(), env)
   const path = pipelineFile(tree, file)

@@ -46,6 +46,14 @@ test.skipIf(!sandbox)('a pipeline runs on the work tree as it stands, with progr
   expect(existsSync(join(repo.path, 'published'))).toBe(false)
 })
 
+test('where the reader leaves before all is decided, as in git push 2>&1 | head, it is not taken for passed', () => {
+  const repo = gitRepo()
+  repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('first', 'sleep 1')\n  p.job('second', 'exit 3')") })
+  const script = '"$0" run | head -n 1; exit "${PIPESTATUS[0]}"'
+  const { status } = spawnSync('bash', ['-c', script, join(process.cwd(), 'bin/quern')], { cwd: repo.path, env: { PATH: process.env['PATH'], NODE: process.execPath } })
+  expect(status).toBe(1)
+})
+
 test('--json tells the result and where its record is, and nothing else on standard output', async () => {
   const repo = gitRepo()
   repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('fail', 'echo a word; exit 3')") })
