@@ -13,7 +13,7 @@ export interface Remote {
 
 /** Reads what git would read as a repository's address. @throws where git could take it for an option or a helper */
 export function readRemote(address: string): Remote {
-  if (address.startsWith('-') || /[\p{Cc}\s]/u.test(address)) throw new Error(`expected a URL that git can clone, got ${JSON.stringify(address)}`)
+  if (address.startsWith('-') || (address.startsWith('/') ? /[\p{Cc}\u2028\u2029]/u : /[\p{Cc}\s]/u).test(address)) throw new Error(`expected a URL that git can clone, got ${JSON.stringify(address)}`)
   if (address.startsWith('/')) return { url: address, protocol: 'file' }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]?.toLowerCase()
   if (scheme === 'http' || scheme === 'https') return readWeb(address, scheme)

@@ -35,10 +35,11 @@ const text = v.pipe(v.string(), v.transform((long) => long.replaceAll('\0', ' ')
 /** Whoever reads a plan, a log or a page would read it. */
 export const withoutPassword = v.check<string, string>((url) => !/^https?:\/\/[^/@]*:[^/@]*@/.test(url), 'expected no password in it, since every plan and log would show it: give it as CLONE_TOKEN')
 
+/** A URL has no blanks, but a directory on this machine may. */
 const cloneUrl = v.pipe(
   v.string(),
   v.maxLength(2000),
-  v.regex(/^(?:https?:\/\/|ssh:\/\/|git:\/\/|file:\/\/|\/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\p{Cc}\s]+$/u, 'expected a URL that git can clone'),
+  v.regex(/^(?:(?:https?:\/\/|ssh:\/\/|git:\/\/|file:\/\/|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:)[^\p{Cc}\s]+|\/[^\p{Cc}\u2028\u2029]+)$/u, 'expected a URL that git can clone'),
   withoutPassword,
 )
 

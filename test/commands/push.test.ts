@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../helpers/free-port.ts'
@@ -42,6 +42,16 @@ test.each([
   repo.git('remote', 'add', 'origin', remote)
   await push(repo, hook)
   expect(queued).toMatchObject([{ repository: 'app', full_name: fullName }])
+})
+
+test('the path of the repository may have blanks', async () => {
+  const { hook, queued } = await receiver()
+  const repo = gitRepo()
+  repo.commit({ a: '1' })
+  const path = join(tempDir(), 'my flour mill')
+  renameSync(repo.path, path)
+  expect(await push({ ...repo, path }, hook)).toMatchObject({ code: 0 })
+  expect(queued).toMatchObject([{ repository: 'my-flour-mill', clone_url: path }])
 })
 
 test('the first commit has none before', async () => {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, onTestFinished, test } from 'vitest'
@@ -44,6 +44,14 @@ test.skipIf(!sandbox)('a pipeline runs on the work tree as it stands, with progr
   expect(readFileSync(join(record, 'runs/look/console.log'), 'utf8')).toBe('changed\nnew\nchanged.txt\nnew.txt\nGrind\nGrind\n')
   expect([repo.git('status', '--short'), repo.git('for-each-ref'), repo.git('count-objects')]).toEqual(before)
   expect(existsSync(join(repo.path, 'published'))).toBe(false)
+})
+
+test('the path of the repository may have blanks', async () => {
+  const repo = gitRepo()
+  repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('look', 'ls')") })
+  const path = join(tempDir(), 'my flour mill')
+  renameSync(repo.path, path)
+  expect(await runQuern(undefined, ['run'], { cwd: path })).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED look'), stderr: '' })
 })
 
 test('where the reader leaves before all is decided, as in git push 2>&1 | head, it is not taken for passed', () => {

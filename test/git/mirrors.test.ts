@@ -23,6 +23,16 @@ test('a mirror is made once and brought up to date by later calls', async () => 
   expect(readdirSync(directory).filter((name) => name.includes('~') && !name.endsWith('.lock'))).toHaveLength(1)
 })
 
+test('a repository whose path has blanks is fetched from', async () => {
+  const repo = gitRepo()
+  const commit = repo.commit({ 'a.txt': 'one' })
+  const path = join(tempDir(), 'my flour mill')
+  renameSync(repo.path, path)
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  expect(await (await mirrors.fetchMirror(path, { commit })).hasCommit(commit)).toBe(true)
+  await expect(mirrors.fetchMirror('https://localhost:9/my mill', { commit })).rejects.toThrow('expected a URL that git can clone')
+})
+
 test('no server is asked where the ref is there and points to the commit already', async () => {
   const repo = gitRepo()
   const commit = repo.commit({ 'a.txt': 'one' })
