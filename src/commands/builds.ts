@@ -40,8 +40,8 @@ export function define(command: Command): void {
 async function builds(words: string | undefined, { limit, reindex, json }: Options): Promise<void> {
   const home = openHome()
   if (reindex) remakeIndex(home)
-  // owner/name is kept as owner~name.
-  const pipeline = words?.replaceAll('/', '~')
+  // owner/name is kept as owner~name; a shell that completes directories adds a slash.
+  const pipeline = words?.replace(/\/+$/, '').replaceAll('/', '~')
   const wanted = (build: BuildId) => pipeline === undefined || build.pipeline === pipeline
   const running = (await runningBuilds(home)).filter(wanted)
   const finished = newest(home, wanted, limit)

@@ -176,7 +176,7 @@ test('owner/name is understood as the directory owner~name', async () => {
   const result = await decide('passed')
   renameSync(dirname(records.directory(result)), join(home, 'builds/example~app'))
   writeFileSync(join(home, 'builds/index.jsonl'), `${JSON.stringify({ ...result, pipeline: 'example~app' })}\n`)
-  expect((await runQuern(home, ['builds', 'example/app'])).stdout).toContain('example~app/1')
+  for (const name of ['example/app', 'example~app/']) expect((await runQuern(home, ['builds', name])).stdout).toContain('example~app/1')
   for (const name of ['example/app/1', 'builds/example~app/1', `${home}/builds/example~app/1/`]) expect((await runQuern(home, ['show', name])).stdout).toMatch(/build +example~app\/1/)
 })
 
