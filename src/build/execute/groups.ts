@@ -20,21 +20,29 @@ export function openGroups(turns: Turns, runs: PlannedRun[]): Groups {
   if (!runs.some(({ service, group }) => service && group !== undefined)) return { wait: (group) => turns.wait(keyOf(group)), isTaken: (group) => turns.isTaken(keyOf(group)), giveBack: () => {} }
   const all = [...new Set(runs.flatMap(({ group }) => group ?? []))].map(keyOf).toSorted()
   const own = openTurns()
-  let held: Promise<(() => void)[]> | undefined
+  const ends: (() => void)[] = []
+  let held: Promise<void> | undefined
+  let over = false
   return {
     async wait(group) {
-      await (held ??= takeAll(turns, all))
+      await (held ??= takeAll())
       return own.wait(group)
     },
     isTaken: (group) => (held === undefined ? all.some(turns.isTaken) : own.isTaken(group)),
-    giveBack: () => void held?.then((ends) => ends.forEach((end) => end())),
+    giveBack() {
+      over = true
+      for (const end of ends) end()
+    },
   }
-}
 
-async function takeAll(turns: Turns, keys: string[]): Promise<(() => void)[]> {
-  const ends: (() => void)[] = []
-  for (const key of keys) ends.push(await turns.wait(key))
-  return ends
+  async function takeAll(): Promise<void> {
+    for (const key of all) {
+      const end = await turns.wait(key)
+      // Of a build that was cancelled meanwhile; what it has already went to others.
+      if (over) return end()
+      ends.push(end)
+    }
+  }
 }
 
 function keyOf(group: string): string {
