@@ -6,6 +6,7 @@ import { isTerminal } from '../model/verdict.ts'
 import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
 import { endDueWaits } from './blame/pursue.ts'
+import { nowAndThen } from './now-and-then.ts'
 import { clearWorkspaces, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
 import { openSeats, type Seat } from './seats.ts'
@@ -54,35 +55,45 @@ export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { e
 async function grind(workshop: Workshop, stop: AbortSignal): Promise<number> {
   const seats = openSeats(workshop.threads)
   const running = new Set<Promise<void>>()
-  const endTelling = nowAndThen(() => endDueWaits(workshop).catch((error: unknown) => workshop.log.warn({ err: error }, 'looking for failures that are to be told failed; it is tried again')))
+  const endTelling = nowAndThen(() => tellDue(workshop, stop), tellingInterval)
   let failure: unknown
   let claimed = 0
-  while (failure === undefined) {
-    if (running.size >= mostClaimed) await Promise.race(running)
-    const seat = await seats.take()
-    const low = seats.canStart()
-    const before = changed(workshop.home)
-    // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
-    const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
-    if (claim === undefined) {
-      seat.leave()
-      if (running.size === 0 || stop.aborted || failure !== undefined) break
-      await arrival(running, () => (!low && seats.canStart()) || changed(workshop.home) !== before)
-      continue
+  try {
+    while (failure === undefined) {
+      if (running.size >= mostClaimed) await Promise.race(running)
+      const seat = await seats.take()
+      const low = seats.canStart()
+      const before = changed(workshop.home)
+      // A claim that fails (a full disk) ends this builder, but not before its other builds have: its lock is theirs.
+      const claim = stop.aborted || failure !== undefined ? undefined : await claimNext(workshop, { low }).catch((error: unknown) => void (failure ??= error))
+      if (claim === undefined) {
+        seat.leave()
+        if (running.size === 0 || stop.aborted || failure !== undefined) break
+        await arrival(running, () => (!low && seats.canStart()) || changed(workshop.home) !== before)
+        continue
+      }
+      claimed++
+      seat.occupy()
+      const build = startBuild(workshop, claim, { seat, stop })
+        .catch((error: unknown) => (failure ??= error))
+        .then(() => void running.delete(build))
+      running.add(build)
     }
-    claimed++
-    seat.occupy()
-    const build = startBuild(workshop, claim, { seat, stop })
-      .catch((error: unknown) => (failure ??= error))
-      .then(() => void running.delete(build))
-    running.add(build)
+    await Promise.all(running)
+  } finally {
+    // A timer that stays keeps this process from ending.
+    await endTelling()
   }
-  await Promise.all(running)
-  await endTelling()
   // A builder that is told to stop has seconds; what its runs left is removed by the next one.
   if (!stop.aborted) await clearWorkspaces(workshop)
   if (failure !== undefined) throw failure
   return claimed
+}
+
+/** A builder that is told to stop begins none: to find who wrote a commit can take minutes. */
+async function tellDue(workshop: Workshop, stop: AbortSignal): Promise<void> {
+  if (stop.aborted) return
+  await endDueWaits(workshop).catch((error: unknown) => workshop.log.warn({ err: error }, 'looking for failures that are to be told failed; it is tried again'))
 }
 
 /** What may wait for all others is claimed only when it can start: what comes meanwhile goes first. */
@@ -116,16 +127,6 @@ async function startBuild(workshop: Workshop, claim: Claim, { seat, stop: builde
 /** Sends what is due while builds run. That it cannot be tried, where no process is left for the lock, ends no build: it is tried again. */
 export async function deliverMeanwhile({ outbox, log }: Pick<Workshop, 'outbox' | 'log'>): Promise<void> {
   await outbox.deliverDue().catch((error: unknown) => log.warn({ err: error }, 'sending what is due failed; it is tried again'))
-}
-
-/** Does what never rejects again and again, each time after the last, until the call that it returns. */
-function nowAndThen(work: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve()
-  const timer = setInterval(() => void (last = last.then(work)), tellingInterval)
-  return () => {
-    clearInterval(timer)
-    return last
-  }
 }
 
 /** Resolves when a build ended, or there is another reason to look. */

@@ -20,6 +20,14 @@ describe('a builder', () => {
     expect(list('cache/work')).toEqual([])
   })
 
+  test('ends where it cannot look into its queue any more', async () => {
+    const { home, startBuilder, drop, status } = aHome()
+    writeFileSync(join(home, 'scripts/build_packages'), `cd ${home}/queue; rm -rf low; ln -s low low\n`)
+    drop()
+    expect(await exitOf(startBuilder())).not.toBe(0)
+    expect(status('app/1')).toBe('PASSED')
+  })
+
   test('takes an amp_ci entry with its five keys under its own kind of name, and no links or dot files', async () => {
     const { home, drop, build, list, status } = aHome()
     drop({}, 'build-1700000000.25')
