@@ -88,8 +88,8 @@ function byName(decisions: Dated[]): Map<string, Dated[]> {
 
 function eventOf(home: Home, { history, listed, reports }: { history: Dated[]; listed: Listed | undefined; reports: Report[] }): Event {
   const decisive = history.filter(({ decision }) => !besides.has(decision))
-  // A clock that stepped back over midnight leaves the end in the file of the day before.
-  const ended = listed === undefined ? decisive.findLast(({ decision }) => !begun.has(decision)) : undefined
+  // A clock that stepped back over midnight leaves the end of an entry in the file of the day before. A series is no entry: it becomes some.
+  const ended = listed === undefined && decisive.at(-1)?.entry !== undefined ? decisive.findLast(({ decision }) => !begun.has(decision)) : undefined
   const last = ended ?? decisive.at(-1) ?? history.at(-1)
   const first = (name: 'entry' | 'delivery' | 'repository' | 'ref' | 'commit_id') => history.find((decision) => decision[name] !== undefined)?.[name]
   return {

@@ -26,6 +26,17 @@ test('a commit, its delivery, its entry and its build all lead to the one decisi
   }
 })
 
+test('a series that waited for parts, or was given up, is told as queued once it is', async () => {
+  const { home, ledger } = homeWithBuilds()
+  const series = { hook: 'patchwork:amp', delivery: 'patchwork.example.org/77' }
+  const queued = { decision: 'queued', reason: 'the series is complete: 1-a.json', ...series }
+  for (const before of ['waiting', 'ignored']) {
+    ledger.decide({ decision: before, reason: 'incomplete: 2/3 is missing', ...series })
+    ledger.decide(queued)
+    expect((await runQuern(home, ['why', series.delivery])).stdout.split('\n')[0]).toBe(`queued: ${queued.reason}`)
+  }
+})
+
 test('a commit that was built each night is told with all its builds, and the ledger is not read once more for each of them', async () => {
   const { home, ledger, queue, records, accept, decide } = homeWithBuilds()
   let read = 0
