@@ -17,7 +17,7 @@ import type { Workshop } from './workshop.ts'
 const mostClaimed = 100
 
 /** Milliseconds between two looks for failures that waited long enough to be told: one build may take hours. */
-const tellingInterval = 1000
+const tellingInterval = 5000
 
 /** Milliseconds between two looks for entries that arrive while builds run and a slot is free. */
 const arrivalInterval = 100

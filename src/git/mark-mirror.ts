@@ -1,6 +1,5 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { orMissing } from '../disk/read.ts'
 
 /** Written while git changes a mirror: where a later fetch finds it, its writer died, and it mends what that left. */
 export const marker = 'quern-fetching'
@@ -11,11 +10,18 @@ export async function marked(path: string, work: () => Promise<void>): Promise<v
   try {
     await work()
   } catch (error) {
-    orMissing(() => removeWithin(join(path, 'objects'), /(?:^|\/)tmp_[^/]*$/))
+    removeHalves(path)
     throw error
   } finally {
     rmSync(join(path, marker), { force: true })
   }
+}
+
+/** What cannot be removed must not hide why git failed. */
+function removeHalves(path: string): void {
+  try {
+    removeWithin(join(path, 'objects'), /(?:^|\/)tmp_[^/]*$/)
+  } catch {}
 }
 
 /** Removes what is named so below a directory. Mails that are applied meanwhile may miss an object by it: then they are tried again. */
