@@ -3,7 +3,7 @@ import { chownSync, chmodSync, existsSync, readdirSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 import type { Ending, Execution } from '../../src/executor/executor.ts'
-import { findProgram } from '../../src/executor/find-program.ts'
+import { findProgram, programDirectories } from '../../src/executor/find-program.ts'
 import { tempDir } from './temp-dir.ts'
 
 export interface ChildEnding extends Ending {
@@ -46,7 +46,7 @@ function mounting(mounts: { from: string; to: string }[]): string[] {
 
 /** The programs are empty files that cannot be executed, wherever one of that name is. */
 function hidden(programs: string[]) {
-  const places = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/sbin', ...process.env['PATH']!.split(':')]
+  const places = [...programDirectories, ...process.env['PATH']!.split(':')]
   return [...new Set(programs.flatMap((name) => places.map((place) => join(place, name))).filter((path) => existsSync(path)))].map((to) => ({ from: '/dev/null', to }))
 }
 
