@@ -141,8 +141,15 @@ function arrival(running: Set<Promise<void>>, mayLook: () => boolean): Promise<v
   })
 }
 
-/** When the queue was last changed. What was just changed may change again and keep its time, so it never equals. */
+/**
+ * When the queue was last changed. What was just changed may change again and keep its time, so it never equals; nor does
+ * what cannot be asked for: the claim says why, and the builds that run meanwhile go on.
+ */
 function changed(home: string): string | symbol {
-  const times = ['queue', 'queue/low'].map((name) => statSync(join(home, name), { throwIfNoEntry: false })?.mtimeMs ?? 0)
-  return Math.abs(Date.now() - Math.max(...times)) < grain ? Symbol('just now') : times.join()
+  try {
+    const times = ['queue', 'queue/low'].map((name) => statSync(join(home, name), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    return Math.abs(Date.now() - Math.max(...times)) < grain ? Symbol('just now') : times.join()
+  } catch {
+    return Symbol('not to be told')
+  }
 }

@@ -20,9 +20,9 @@ describe('a builder', () => {
     expect(list('cache/work')).toEqual([])
   })
 
-  test('ends where it cannot look into its queue any more', async () => {
+  test('ends where it cannot look into its queue any more, once what it builds is done', async () => {
     const { home, startBuilder, drop, status } = aHome()
-    writeFileSync(join(home, 'scripts/build_packages'), `cd ${home}/queue; rm -rf low; ln -s low low\n`)
+    writeFileSync(join(home, 'scripts/build_packages'), `cd ${home}/queue; rm -rf low; ln -s low low; sleep 0.5\n`)
     drop()
     expect(await exitOf(startBuilder())).not.toBe(0)
     expect(status('app/1')).toBe('PASSED')
