@@ -22,8 +22,8 @@ export interface PatchworkClient {
   readonly project: string
   /** Whether the server knows the project; a filter by an unknown one would silently find nothing. @throws {PatchworkError} */
   hasProject(): Promise<boolean>
-  /** The newest event of the category; undefined where there is none. @throws {PatchworkError} */
-  newest(category: EventCategory): Promise<SeriesEvent | undefined>
+  /** The newest event of the category, of those before a date; undefined where there is none. @throws {PatchworkError} */
+  newest(category: EventCategory, before?: string): Promise<SeriesEvent | undefined>
   /** Events from that date on (inclusive), oldest first, a page at a time. @throws {PatchworkError} */
   events(category: EventCategory, since?: string): AsyncGenerator<SeriesEvent[]>
   /** @throws {PatchworkError} with status 404 where there is none */
@@ -81,7 +81,7 @@ export function openPatchwork({ url, project, token, ...options }: ClientOptions
     server,
     project,
     hasProject: () => exists(async () => checked(projectSchema, await read(api(`projects/${encodeURIComponent(project)}/`)))),
-    newest: async (category) => checked(v.array(seriesEventSchema), await read(api('events/', { project, category, per_page: '1' })))[0],
+    newest: async (category, before) => checked(v.array(seriesEventSchema), await read(api('events/', { project, category, per_page: '1', ...(before === undefined ? {} : { before }) })))[0],
     async *events(category, since) {
       let page: URL | undefined = api('events/', { project, category, order: 'date', per_page: pageSize, ...(since === undefined ? {} : { since }) })
       while (page !== undefined) {

@@ -85,7 +85,8 @@ async function startHere({ client, journal, now }: Round): Promise<void> {
   const lines: Line[] = []
   const at = new Date(now()).toISOString()
   for (const category of ['series-completed', 'series-created'] as const) {
-    const newest = await client.newest(category)
+    // From one that is dated ahead of all clocks, nothing would be seen until then.
+    const newest = (await client.newest(category, latestDate(now()))) ?? (await client.newest(category))
     if (newest === undefined) continue
     for await (const page of client.events(category, minutesBefore(newest.date, overlap))) {
       lines.push(...page.map((event) => ({ at, event: known(event), ...(category === 'series-completed' && { series: event.payload.series.id, state: 'before' as const }) })))

@@ -384,6 +384,16 @@ test('an event dated years ahead, by a clock of the server that was wrong for a 
   expect(await again()).toMatchObject({ events: 0 })
 })
 
+test('nor does it where it is the newest one when a project is polled for the first time', async () => {
+  const { poll: again, fake } = await station({ recorded: true, started: false })
+  fake.addSeries({ patches: [mail('area: ahead')], date: '2029-11-21T10:00:00.000000' })
+  expect(await again()).toMatchObject({ queued: 0 })
+  fake.addSeries({ patches: [mail('area: today')] })
+
+  expect(await again()).toMatchObject({ queued: 1, ignored: 0 })
+  expect(await again()).toMatchObject({ events: 0 })
+})
+
 test('a server whose clock is always years ahead is polled by it', async () => {
   const { poll: again, fake } = await station({ started: false })
   fake.addSeries({ patches: [mail('area: one')], date: '2029-11-21T10:00:00.000000' })
