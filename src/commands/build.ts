@@ -9,6 +9,9 @@ import { tellBuilds } from './tell-builds.ts'
 /** Milliseconds between two looks into the outbox while builds run: a mail that waits does not wait for a long build. */
 const deliveryInterval = 30_000
 
+/** Milliseconds after which a builder that was told to stop leaves whatever it waits for, like a mail server that hangs: it is to be gone within ten seconds. What it had not ended is the next one's, as if it had been killed. */
+const longestGoodbye = 9000
+
 /** What runs find in a bare cron's world, and what other users need to enter a tree that is handed to them: a login shell's or a service's may be anything. */
 const givenUmask = 0o022
 
@@ -27,6 +30,7 @@ async function build(threads: number | undefined): Promise<void> {
   const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
+  stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(), longestGoodbye).unref())
   const delivery = setInterval(() => void deliverMeanwhile(workshop), deliveryInterval)
   try {
     const built = await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })

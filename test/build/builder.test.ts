@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
@@ -140,6 +142,27 @@ describe('a builder', () => {
     writeFileSync(gate, '')
     await build([], { QUERN_TEST_GATE: gate })
     expect(['app/1', 'app/2'].map((name) => [result(name).entry, result(name).verdict])).toEqual(entries.map((entry) => [entry, 'passed']))
+  })
+
+  test('told to stop, it leaves a mail server that never comes to an end, and the mail in the outbox', async () => {
+    const trickling = createServer((socket) => {
+      socket.write('220 mail\r\n')
+      const timer = setInterval(() => socket.write('250-still here\r\n'), 1000)
+      socket.on('close', () => clearInterval(timer)).on('error', () => undefined).resume()
+    })
+    await new Promise<void>((resolve) => trickling.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void trickling.close())
+    const { drop, startBuilder, list, status } = aHome({ chunks: { build_packages: 'false\n' }, settings: { SMTP_URL: `smtp://127.0.0.1:${(trickling.address() as AddressInfo).port}` } })
+    const connected = once(trickling, 'connection')
+    drop()
+    const builder = startBuilder()
+    await connected
+    const start = performance.now()
+    builder.kill('SIGTERM')
+    expect(await exitOf(builder)).toBe(0)
+    // By itself the mail's try ends after two minutes.
+    expect(performance.now() - start).toBeLessThan(60_000)
+    expect([status('app/1'), list('outbox').filter((name) => name.endsWith('.json')).length]).toEqual(['FAILED', 1])
   })
 
   test('nothing is executed of a build that was cancelled while it was back in the queue', async () => {
