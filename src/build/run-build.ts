@@ -54,7 +54,7 @@ async function carryOut(attempt: Attempt): Promise<CarriedOut> {
   let known: Pick<CarriedOut, 'plan' | 'request'> = {}
   try {
     const settling = allowance.begin()
-    const found = await whileNewest(attempt, {}, () => workshop.settle(claim.request, stop.signal)).finally(settling)
+    const found = await whileNewest(attempt, {}, () => workshop.settle(claim.request, stop.signal, attempt.leaveSeat)).finally(settling)
     if (stop.signal.aborted) return { runs: [], verdict: 'cancelled', reason: stop.reason() }
     if ('cancelled' in found) return { runs: [], verdict: 'cancelled', reason: found.cancelled }
     if ('ignored' in found) return { runs: [], verdict: 'skipped', reason: `ignored: ${found.ignored}` }

@@ -30,8 +30,8 @@ export interface Workshop {
   log: Logger
   /** The pipeline's directory under builds/ for a request. */
   pipelineOf: (request: Request) => string
-  /** Settles a request; `ignored` with a reason where this installation has nothing to do for it, `cancelled` where nobody wants it any more. */
-  settle: (request: Request, signal: AbortSignal) => Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }>
+  /** Settles a request; `ignored` with a reason where this installation has nothing to do for it, `cancelled` where nobody wants it any more. Calls `leaveSeat` where it may take long: what it needs is not to be had now. */
+  settle: (request: Request, signal: AbortSignal, leaveSeat?: () => void) => Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }>
   executor: (name: ExecutorName) => Promise<Executor>
   /** Begins with what the executor of a request's first run needs, where that is known before its plan; returns at once. */
   prepare: (request: Request) => void

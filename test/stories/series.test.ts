@@ -283,6 +283,23 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(asked()).toBe(1)
   }, 60_000)
 
+  test('holds up nobody behind it while its server is away', async () => {
+    const { repo, patches: mails } = seriesOf('one\n', 'two\n')
+    const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { pipelines: ['job:make', 'job:again'] } })
+    server.write({ 'job-defs/again.yml': stateJob })
+    const series = [1, 2].map((n) => server.fake.addSeries({ name: `state: ${n}`, patches: mails.map(({ mail }) => ({ name: `state: ${n}`, mail })) }))
+    await server.poll()
+    const away = { match: /\/mbox\//, times: Infinity, status: 502, body: '<html>Bad Gateway</html>' }
+    server.fake.troubles.push(away)
+    server.drop({}, '9000000000.000001-push.json')
+    const building = server.build()
+    await until('what came after them is built', () => server.list('builds/app/1').includes('result.json'))
+    expect(['make/1', 'make/2', 'again/1', 'again/2'].filter((build) => server.list(`builds/${build}`).includes('result.json'))).toEqual([])
+    away.times = 0
+    await building
+    for (const { patches } of series) expect(server.shown(patches[0]!)).toEqual({ make: 'success: passed', again: 'success: passed' })
+  }, 180_000)
+
   test.each([
     ['it was away', { status: 502, body: '<html>Bad Gateway</html>' }],
     ['another answered in its place', { status: 200, body: '<html>Back in a minute</html>' }],

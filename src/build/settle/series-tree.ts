@@ -29,6 +29,8 @@ export interface SeriesContext {
   settings: SettlerSettings
   turns: Turns
   signal: AbortSignal
+  /** Lets another build be claimed in its stead. */
+  leaveSeat: () => void
 }
 
 /** Milliseconds for which a server that does not answer is asked for the mails again, and between two tries at the beginning. */
@@ -43,10 +45,12 @@ export async function fetchTree({ commit_id: commit, ref, blame }: Request, { tr
 
 /** Makes the commits of a series' patches on `tip`, or on the commit that it names. Two builds of one series do so one after the other. */
 export async function applyPatches(context: SeriesContext, tip: string): Promise<Applied> {
-  const { series: { server, id }, turns, signal } = context
-  const end = await turns.wait(`${server} ${id}`)
+  const { series: { server, id }, turns, leaveSeat } = context
+  const turn = `${server} ${id}`
+  if (turns.isTaken(turn)) leaveSeat()
+  const end = await turns.wait(turn)
   try {
-    return await patiently(signal, () => apply(context, tip))
+    return await patiently(context, () => apply(context, tip))
   } finally {
     end()
   }
@@ -61,8 +65,8 @@ async function apply({ series, open, mirror, settings, signal }: SeriesContext, 
   }
 }
 
-/** A Patchwork server can be away for minutes, with another answering in its place. @throws what the last try threw */
-async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+/** A Patchwork server can be away for minutes, with another answering in its place; those who wait for none are built meanwhile. @throws what the last try threw */
+async function patiently<T>({ signal, leaveSeat }: SeriesContext, work: () => Promise<T>): Promise<T> {
   const end = Date.now() + patience
   for (let pause = firstPause; ; pause = Math.min(2 * pause, 60_000)) {
     try {
@@ -70,6 +74,7 @@ async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promis
     } catch (error) {
       if (!(isPassing(error) || isForeign(error)) || Date.now() + pause > end) throw error
     }
+    leaveSeat()
     await sleep(pause, undefined, { signal })
   }
 }

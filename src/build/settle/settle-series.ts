@@ -18,7 +18,7 @@ import type { MessageWarnings, Mistaken, Settled } from '../workshop.ts'
  * Settles a mailed series: applies its patches in the mirror of the tree that quern.yaml names, and plans the pipeline once
  * for each patch that is to be tested, at that patch's commit. Of a commit that is built for blame's sake, only that one.
  */
-export async function settleSeries(request: Request, series: Series, means: Pick<SeriesContext, 'settings' | 'turns' | 'signal'>): Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }> {
+export async function settleSeries(request: Request, series: Series, means: Pick<SeriesContext, 'settings' | 'turns' | 'signal' | 'leaveSeat'>): Promise<Settled | Mistaken | { ignored: string } | { cancelled: string }> {
   const { home, seriesSource } = means.settings
   const newer = request.blame === undefined ? supersededBy(home, series) : undefined
   if (newer !== undefined) return { cancelled: `superseded by version ${newer.version}, series ${newer.by}` }

@@ -50,10 +50,10 @@ export const mirrorInside = '/quern/repository.git'
  */
 export function openSettler(settings: SettlerSettings): Workshop['settle'] {
   const turns = openTurns()
-  return async (request, signal) => {
+  return async (request, signal, leaveSeat = () => undefined) => {
     if (request.series !== undefined) {
       const { settleSeries } = await import('./settle-series.ts')
-      return settleSeries(request, request.series, { settings, turns, signal })
+      return settleSeries(request, request.series, { settings, turns, signal, leaveSeat })
     }
     const named = settings.choose(request)
     const mirror = settings.mirror ?? (wantsMirror(request, named) ? await fetchMirror(request, settings, signal) : undefined)
