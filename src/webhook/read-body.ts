@@ -19,16 +19,20 @@ export type BodyReader = (incoming: IncomingMessage) => Promise<Buffer>
 /**
  * Returns a reader that holds the bounds, also over all bodies together. What is past a bound is left unread.
  * The reader rejects with a Refusal: 413 too large (also where only Content-Length says so), 400 too slow or broken off,
- * 503 while too much is being read.
+ * 503 while too much is being read. That is the one which has been read the longest: whoever lets bodies hang, which needs
+ * no secret, keeps nobody else out.
  */
 export function openBodyReader({ size, time, together }: BodyBounds): BodyReader {
   let held = 0
+  // Oldest first.
+  const giveUps = new Set<() => void>()
   return (incoming) =>
     new Promise((resolve, reject) => {
       if (Number(incoming.headers['content-length'] ?? 0) > size) return reject(tooLarge(size))
       const chunks: Buffer[] = []
       let length = 0
       const timer = setTimeout(() => refuse(new Refusal(400, `the body was not complete after ${time / 1000} seconds`)), time)
+      giveUps.add(giveUp)
       incoming.on('data', take).on('end', deliver).on('error', breakOff)
 
       function take(chunk: Buffer): void {
@@ -36,7 +40,10 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
         held += chunk.length
         chunks.push(chunk)
         if (length > size) refuse(tooLarge(size))
-        else if (held > together) refuse(new Refusal(503, 'too many bodies are being received at once'))
+        else for (const give of giveUps) if (held > together) give()
+      }
+      function giveUp(): void {
+        refuse(new Refusal(503, 'too many bodies are being received at once'))
       }
       function deliver(): void {
         leave()
@@ -53,6 +60,7 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
       // The error listener stays: a connection that breaks later must not end the receiver.
       function leave(): void {
         clearTimeout(timer)
+        giveUps.delete(giveUp)
         held -= length
         length = 0
         incoming.off('data', take).off('end', deliver)
