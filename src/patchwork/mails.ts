@@ -16,7 +16,7 @@ export async function fetchMails(client: Reader, { id, patches }: Series, signal
   const expected = patches.map((patch) => patch.id)
   if (parts.size === expected.length && expected.every((patch) => parts.has(patch))) return parts
   const mails = new Map<number, Buffer>()
-  for (const patch of expected) mails.set(patch, quoted(await client.patchMbox(patch, signal)))
+  for (const patch of expected) mails.set(patch, readied(await client.patchMbox(patch, signal)))
   return mails
 }
 
@@ -29,7 +29,25 @@ function splitMbox(mbox: Buffer): Map<number, Buffer> {
     if (id !== undefined) mails.set((last = Number(id)), part)
     else if (last !== undefined) mails.set(last, mails.get(last)! + part)
   }
-  return new Map([...mails].map(([id, mail]) => [id, quoted(Buffer.from(mail, 'latin1'))]))
+  return new Map([...mails].map(([id, mail]) => [id, readied(Buffer.from(mail, 'latin1'))]))
+}
+
+/** A mail of the server as git reads it. */
+function readied(mail: Buffer): Buffer {
+  return quoted(withKnownCharsets(mail))
+}
+
+/**
+ * Patchwork writes the words of a head anew by Python, which names some charsets as nobody else does, and those bytes that
+ * were in none unknown-8bit. Git takes no mail with a charset that it does not know. https://github.com/python/cpython/blob/v3.12.0/Lib/email/charset.py
+ */
+const charsets: Readonly<Record<string, string>> = { eucgb2312_cn: 'gb2312', big5_tw: 'big5', 'unknown-8bit': 'utf-8' }
+
+function withKnownCharsets(mail: Buffer): Buffer {
+  const text = mail.toString('latin1')
+  const head = headOf(text)
+  const known = head.replace(/=\?([A-Za-z0-9_-]+)(?=\?[bq]\?)/gi, (_, charset: string) => `=?${charsets[charset.toLowerCase()] ?? charset}`)
+  return known === head ? mail : Buffer.from(known + text.slice(head.length), 'latin1')
 }
 
 /**

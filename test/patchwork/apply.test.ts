@@ -107,6 +107,25 @@ test('the author is who wrote the mail, in any alphabet', async () => {
   expect(show(patches[0]!.commit, '--format=%b')).toContain('Größe, naïve, 日本語 🎬')
 })
 
+// As Python writes them, which does so for Patchwork: gb2312 and big5 by names of its own, and bytes that are in no charset.
+test.each([
+  ['=?eucgb2312_cn?b?1cXI/Q==?=', '张三'],
+  ['=?big5_tw?b?sWmkVA==?=', '張三'],
+  ['=?unknown-8bit?q?J=C3=BCrgen?=', 'Jürgen'],
+])('the author is who wrote the mail, by the name %s', async (name, expected) => {
+  const repo = gitRepo()
+  const start = repo.commit({ file: 'one\n' }, 'start')
+  repo.commit({ file: 'two\n' }, 'file: change')
+  const mail = mailOf(repo).replace(/^From: .*/m, `From: ${name} <author@example.org>`)
+  repo.git('reset', '--quiet', '--hard', start)
+  const { apply, fake, show } = await bench(repo)
+  const { id } = fake.addSeries({ patches: [{ name: 'file: change', mail }] })
+
+  const { patches } = await apply(id)
+
+  expect(patches.map(({ commit }) => show(commit, '--format=%an <%ae>'))).toEqual([`${expected} <author@example.org>`])
+})
+
 test('carriage returns that the mbox lost are taken from the diff', async () => {
   const { apply, mirror } = await bench()
 
