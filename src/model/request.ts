@@ -12,13 +12,13 @@ const sha = v.pipe(
 
 const shortName = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}$/, 'expected a repository name of letters, digits, ".", "_" and "-", at most 100'),
+  v.regex(/^[A-Za-z0-9_.-]{1,100}$/, 'expected a repository name of letters, digits, ".", "_" and "-", at most 100'),
   v.check((name) => !/^\.\.?$/.test(name), 'expected a repository name, not "." or ".."'),
 )
 
 const fullName = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}(?:\/[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}){1,5}$/, 'expected owner/name'),
+  v.regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}(?:\/[A-Za-z0-9_.-]{1,100}){1,5}$/, 'expected owner/name'),
   v.check((name) => !name.split('/').some((part) => /^\.\.?$/.test(part)), 'expected owner/name without "." or ".." as a part'),
 )
 
@@ -117,6 +117,8 @@ const requestSchema = v.pipe(
     /** The commit is built only to tell whose a failure of another build is: these runs of it and what they need. Of a mailed series, `tip` is what it was to be applied on. */
     blame: v.optional(v.object({ for: v.string(), runs: v.array(v.string()), tip: v.optional(sha) })),
   }),
+  // GitHub makes "-" of a name in another alphabet. Its builds are kept under its owner's name first.
+  v.check(({ repository, full_name: fullName }) => !repository.startsWith('-') || fullName !== undefined, 'a "repository" that begins with "-" must come with its "full_name"'),
   v.check((request) => request.source === undefined || request.trusted !== undefined, 'an entry that names its "source" must state "trusted": true or false'),
 )
 export type Request = v.InferOutput<typeof requestSchema>

@@ -54,6 +54,19 @@ Quern CI`)
   expect(smtp.taken).toHaveLength(1)
 })
 
+// GitHub makes the first of a name in another alphabet.
+test.each(['-', '-n'])('a repository by the name %s is built and shown like any other', async (name) => {
+  const server = await aServer({ shipped: true })
+  const repo = gitRepo()
+  repo.commit({ Makefile: 'all:\n\t@echo two and two is 4\n' }, 'Add two and two')
+  const push = aPush(repo)
+  const receiver = await server.serve()
+  expect(await receiver.deliver({ ...push, repository: { ...push.repository, name, full_name: `Codertocat/${name}` } })).toMatchObject({ status: 202 })
+  expect(await server.ended(`Codertocat~${name}/1`)).toBe('PASSED')
+  expect(server.console(`Codertocat~${name}/1`)).toContain('\ntwo and two is 4\n')
+  expect(await server.quern('show', `Codertocat~${name}/1`)).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED') })
+})
+
 test('what this server has done wrong is told to its administrator and not to the committer', async () => {
   const smtp = await smtpListener()
   const server = await aServer({ settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org', CLONE_BASE: '' } })

@@ -133,6 +133,7 @@ test.each([
   ['repository.name', long],
   ['repository.name', { toString: 'x' }],
   ['repository.full_name', 'owner/../../x'],
+  ['repository.full_name', '-owner/x'],
   ['repository.full_name', 'owner/$(id)'],
   ['repository.full_name', `${rtl}/x`],
   ['repository.clone_url', 'ext::sh -c touch% /tmp/x'],
