@@ -109,7 +109,7 @@ function textOf({ author, failed, ciName }: Pick<ReplyOptions, 'author' | 'faile
   const parts = failed.map(({ name, failures }) => `${mailSubject(name)}\n\n${failures.map(tellFailure).join('\n\n')}`)
   return `Hello ${readableLine(author.name) || 'there'},
 
-${ciName} applied your patch${failed.length === 1 ? '' : 'es'} and built ${failed.length === 1 ? 'it' : 'them'}. This failed, and did not fail before:
+${ciName} ${doneWith(failed)}:
 
 ${parts.join('\n\n\n')}
 
@@ -118,6 +118,15 @@ This is the only mail about this series. A new version of it is built by itself.
 -- 
 ${ciName}, an automatic build
 `
+}
+
+/** One that does not apply was not built. */
+function doneWith(failed: FailedPatch[]): string {
+  const failures = failed.flatMap((patch) => patch.failures)
+  const refused = failures.filter(({ context, digest }) => context === 'apply' && digest.startsWith('does not apply: '))
+  if (refused.length === failures.length) return 'could not apply your patch'
+  if (refused.length > 0) return 'applied and built your patches as far as it could. This failed, and did not fail before'
+  return `applied your patch${failed.length === 1 ? '' : 'es'} and built ${failed.length === 1 ? 'it' : 'them'}. This failed, and did not fail before`
 }
 
 function tellFailure({ context, digest, url }: FailedPatch['failures'][number]): string {

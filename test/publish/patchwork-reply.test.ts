@@ -76,6 +76,15 @@ test('an author without a plain address, or nothing that failed, makes no mail',
   expect(replyMail({ ...options, failed: [] })).toBeUndefined()
 })
 
+test('of a patch that does not apply it does not say that it was applied and built', () => {
+  const refused = { n: 3, msgid: '<three@example.com>', name: '[3/3] tests: test it', failures: [{ context: 'apply', digest: 'does not apply: conflict in tests' }] }
+  const text = (failed: ReplyOptions['failed']) => replyMail({ ...options, failed })!.text
+
+  expect(text(options.failed)).toContain('Mill applied your patches and built them. This failed, and did not fail before:\n')
+  expect(text([refused])).toContain('Mill could not apply your patch:\n')
+  expect(text([options.failed[0]!, refused])).toContain('Mill applied and built your patches as far as it could. This failed, and did not fail before:\n')
+})
+
 test('a long digest is cut, and says so', () => {
   const digest = Array.from({ length: 100 }, (_, index) => `line ${index}`).join('\n')
   const { text } = replyMail({ ...options, failed: [{ n: 1, msgid: '<a@b>', name: 'x', failures: [{ context: 'c', digest }] }] })!
