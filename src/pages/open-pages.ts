@@ -13,10 +13,19 @@ export function openPages(settings: PagesSettings): Pages {
   let app: Promise<{ fetch: (request: Request, bindings: HttpBindings) => Response | Promise<Response> }> | undefined
   return (request, bindings) => {
     const { pathname } = new URL(request.url)
+    if (!isAsSent(pathname, bindings)) return undefined
     if (!bases.some((base) => isPage(base, pathname) || (isDoor(base, pathname) && isFromBrowser(request)))) return undefined
     app ??= import('./app.ts').then(({ pagesApp }) => pagesApp(settings, basePath(settings.publicUrl)))
     return app.then(({ fetch }) => fetch(request, bindings))
   }
+}
+
+/**
+ * A path with dots in it means one thing here and another to a proxy that guards /builds/: nginx and Caddy read %2f as a
+ * slash before they follow dots, so that `/webhook/a%2fb/../../builds/` is below /webhook/ to them, and open to everybody.
+ */
+function isAsSent(pathname: string, { incoming }: HttpBindings): boolean {
+  return incoming.url?.split('?')[0] === pathname
 }
 
 function isPage(base: string, pathname: string): boolean {

@@ -101,6 +101,18 @@ test.each([
   expect(site.errors).toEqual([])
 })
 
+test.each([
+  '/webhook/a%2fb/../../builds/acme~app/7',
+  '/webhook/%2e%2e/builds/acme~app/7/build/console.log',
+  '/builds/..%2fwebhook%2fb/../acme~app/7',
+  '/builds/./acme~app/7',
+])('%s is no page: a proxy that guards /builds/ may take it for another path', async (path) => {
+  const site = await aSite()
+  await site.decide({ left: { build: { log: 'a word\n' } } })
+  expect((await askRaw(site.server.url, '/builds/acme~app/7?x=/../y')).status).toBe(200)
+  expect(await askRaw(site.server.url, path)).toMatchObject({ status: 404, body: expect.stringContaining('there is nothing here') })
+})
+
 test('a log that is a link to elsewhere is not sent', async () => {
   const site = await aSite()
   await site.decide({ result: { runs: [failedRun('build'), failedRun('linked')] }, left: { build: { log: 'a word\n' } } })
