@@ -26,9 +26,12 @@ test.each([
   if (sent !== '') expect(lines.join()).not.toContain(sent.slice(7, 40))
 })
 
-test('a missing signature is refused', async () => {
+test.each([
+  ['no signature', undefined],
+  ['an empty one, as Gitea does', 'sha256='],
+])('a forge that was given no secret, and sends %s, is told to have one set', async (_, header) => {
   const { hook, decisions } = await receiver()
-  expect(await deliver(hook, payload('push'), { headers: { 'x-hub-signature-256': undefined } })).toMatchObject({ status: 401 })
+  expect(await deliver(hook, payload('push'), { headers: { 'x-hub-signature-256': header } })).toMatchObject({ status: 401, body: { reason: expect.stringContaining('set a secret in the settings of the webhook') } })
   expect(decisions).toEqual([])
 })
 
