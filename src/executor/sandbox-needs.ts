@@ -24,6 +24,7 @@ export function bubblewrapHelp(): string {
 
 /** A complaint of the programs around a script; what this host refuses them is followed by how to allow it. */
 export function withRemedy(complaint: string): string {
+  if (/bwrap: Can't mount proc/.test(complaint)) return `${complaint}; a part of /proc is covered here, as ProtectKernelTunables= or ProtectKernelLogs= of a systemd unit and containers cover it, and user ${process.getuid!()} may mount no other then: start the builder without that, or as root`
   if (!/^.*bwrap: .*(namespace|uid map|Operation not permitted|No space left)/is.test(complaint)) return complaint
   return `${complaint}; this host does not allow user ${process.getuid!()} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root`
 }

@@ -371,6 +371,14 @@ test.runIf(installed && root)('where namespaces are forbidden to the user, the r
   expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
 })
 
+test.runIf(installed && root)('where a part of /proc is covered, as systemd units and containers cover it, the run is errored and says so', async () => {
+  const execution = makeExecution('touch ran')
+  const ending = await startExecution('sandbox', execution, { uid: 65_534, files: { '/proc/uptime': '' } }).ended
+  expect(ending).toMatchObject({ verdict: 'errored', reason: expect.stringMatching(/bwrap: .*a part of \/proc is covered here, .*ProtectKernelTunables=/) })
+  expect(ending.reason).not.toContain('sysctl')
+  expect(existsSync(join(execution.workspace, 'ran'))).toBe(false)
+})
+
 /** Shell text that tries to connect to each address and says what it reached. */
 function probe(targets: [host: string, port: number][]): string {
   return targets.map(([host, port]) => `timeout 2 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo reached ${host} ${port}\n`).join('') + 'true\n'
