@@ -17,7 +17,13 @@ export interface LimitGroup {
 
 export type Resource = 'memory' | 'cpus'
 
-const resources: { resource: Resource; v1: string; v2: string }[] = [
+interface Controller {
+  resource: Resource
+  v1: string
+  v2: string
+}
+
+const resources: Controller[] = [
   { resource: 'memory', v1: 'memory', v2: 'memory' },
   { resource: 'cpus', v1: 'cpu', v2: 'cpu' },
 ]
@@ -29,10 +35,11 @@ const resources: { resource: Resource; v1: string; v2: string }[] = [
 export function makeLimitGroup(id: string, limits: Limits): LimitGroup | undefined {
   const wanted = resources.filter(({ resource }) => limits[resource] !== undefined)
   const made = new Map<Resource, string>()
-  for (const { resource, v1, v2 } of wanted) {
-    const path = makeIn(parentsFor(v1, v2), groupName(id))
-    if (path !== undefined && setLimit(path, resource, limits[resource]!)) made.set(resource, path)
-    else if (path !== undefined && ![...made.values()].includes(path)) removeGroup(path)
+  for (const { sharing, parents } of placesFor(wanted)) {
+    const path = makeIn(parents, groupName(id))
+    if (path === undefined) continue
+    for (const { resource } of sharing) if (setLimit(path, resource, limits[resource]!)) made.set(resource, path)
+    if (![...made.values()].includes(path)) removeGroup(path)
   }
   if (made.size === 0) return undefined
   const paths = [...new Set(made.values())]
@@ -78,18 +85,32 @@ function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
+interface Place {
+  /** The controllers that one group holds. */
+  sharing: Controller[]
+  /** Directories in which it may be made, the best first. */
+  parents: string[]
+}
+
 /**
- * Directories in which a group with this controller may be made, nearest first. In version 1 that is the process's own
- * group. In version 2 a group that has processes cannot hand on controllers, so it is an ancestor that does.
+ * In version 1 each controller has a group to itself, below the process's own one. In version 2 a process is in one group
+ * only, which holds them all. There a group that has processes cannot hand on controllers, so it is below an ancestor that
+ * does: the nearest one that hands on all of them, for not every ancestor does (systemd's `system.slice` hands on `memory`,
+ * `cpu` only where a unit asks for it).
  */
-function parentsFor(v1: string, v2: string): string[] {
+function placesFor(wanted: Controller[]): Place[] {
   const memberships = (orMissing(() => readFileSync('/proc/self/cgroup', 'utf8')) ?? '').trim().split('\n').map((line) => line.split(':'))
-  const old = memberships.find(([, controllers]) => controllers?.split(',').includes(v1))
-  if (old !== undefined) return [join(mountOf(ofVersion1(v1)) ?? '', old.slice(2).join(':'))].filter((path) => path.startsWith('/sys/'))
-  const own = memberships.find(([number]) => number === '0')
+  const old = (v1: string) => memberships.find(([, controllers]) => controllers?.split(',').includes(v1))?.slice(2).join(':')
+  const [first, second] = [wanted.filter(({ v1 }) => old(v1) !== undefined), wanted.filter(({ v1 }) => old(v1) === undefined)]
+  const places = first.map((controller) => ({ sharing: [controller], parents: [join(mountOf(ofVersion1(controller.v1)) ?? '', old(controller.v1)!)].filter((path) => path.startsWith('/sys/')) }))
+  return second.length === 0 ? places : [...places, { sharing: second, parents: parentsIn2(memberships.find(([number]) => number === '0')?.slice(2).join(':'), second) }]
+}
+
+function parentsIn2(own: string | undefined, sharing: Controller[]): string[] {
   const mount = mountOf(ofVersion2)
   if (own === undefined || mount === undefined) return []
-  return ancestors(mount, join(mount, own.slice(2).join(':'))).filter((path) => words(join(path, 'cgroup.subtree_control')).includes(v2))
+  const handedOn = (path: string) => words(join(path, 'cgroup.subtree_control')).filter((word) => sharing.some(({ v2 }) => v2 === word)).length
+  return ancestors(mount, join(mount, own)).filter((path) => handedOn(path) > 0).toSorted((one, other) => handedOn(other) - handedOn(one))
 }
 
 function ancestors(top: string, path: string): string[] {
