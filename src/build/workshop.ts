@@ -36,7 +36,7 @@ export interface Workshop {
   /** Begins with what the executor of a request's first run needs, where that is known before its plan; returns at once. */
   prepare: (request: Request) => void
   /** Makes a network for the containers or the sandboxes of a build; `inwards` where it does not lead out. */
-  makeNetwork: (buildId: string, options: { executor: 'container' | 'sandbox'; inwards: boolean }) => Promise<BuildNetwork>
+  makeNetwork: (buildId: string, options: { executor: 'container' | 'sandbox'; inwards: boolean; stop: AbortSignal }) => Promise<BuildNetwork>
   /** The environment that every run starts with (law 9). */
   world: Record<string, string>
   limits: Omit<Limits, 'timeout'>

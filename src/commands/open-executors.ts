@@ -8,10 +8,10 @@ import type { QuernConfig } from './open-config.ts'
 
 /** Makes networks for the runs of builds with services. */
 export function networkMaker(config: QuernConfig): Workshop['makeNetwork'] {
-  return async (buildId, { executor, inwards }) => {
+  return async (buildId, { executor, inwards, stop }) => {
     if (executor === 'sandbox') return (await import('../executor/network-namespace.ts')).openNetworkNamespace(buildId, { inwards })
     const { createNetwork } = await import('../executor/build-network.ts')
-    return createNetwork(buildId, { ...settingsOf(config).container, inwards })
+    return createNetwork(buildId, { ...settingsOf(config).container, inwards, stop })
   }
 }
 

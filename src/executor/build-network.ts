@@ -2,14 +2,14 @@ import { containerName, homeOf, onceReached } from './containers.ts'
 import { type Engine, type EngineSettings, findEngine } from './engine.ts'
 import type { BuildNetwork } from './executor.ts'
 
-/** A network of a build, on which services answer by their `alias`; `inwards` where it does not lead out. @throws where the engine makes none */
-export async function createNetwork(buildId: string, { inwards, ...settings }: EngineSettings & { inwards: boolean }): Promise<BuildNetwork> {
+/** A network of a build, on which services answer by their `alias`; `inwards` where it does not lead out. Once `stop` is aborted, removing it takes seconds at most. @throws where the engine makes none */
+export async function createNetwork(buildId: string, { inwards, stop, ...settings }: EngineSettings & { inwards: boolean; stop?: AbortSignal }): Promise<BuildNetwork> {
   const engine = findEngine(settings)
   if (typeof engine === 'string') throw new Error(engine)
   const name = containerName(buildId)
   const { ok, stderr } = await engine.run('network', 'create', ...(inwards ? ['--internal'] : []), '--label', `quern.home=${homeOf(buildId)}`, name)
   if (!ok && !/already exists/i.test(stderr)) throw new Error(`making a network for the services of ${buildId} with ${engine.name}: ${stderr}`)
-  return { reach: { network: { name } }, remove: async () => void (await onceReached(engine, ['network', 'rm', name])) }
+  return { reach: { network: { name } }, remove: async () => void (await onceReached(engine, ['network', 'rm', name], stop)) }
 }
 
 /**

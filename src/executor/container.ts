@@ -1,23 +1,30 @@
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { removeAll } from '../disk/remove.ts'
 import { bounded } from './bounded.ts'
 import { serviceAddresses } from './build-network.ts'
 import { createOptions, homeInside } from './container-options.ts'
 import { containerName, isGone, removeContainer } from './containers.ts'
 import { howItEnded } from './ending.ts'
+import { copyIn, copyOut } from './engine-copies.ts'
 import { type Engine, type EngineSettings, findEngine } from './engine.ts'
 import { environmentFile } from './environment-file.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
 import { asStranger } from './hand-over.ts'
+import { send } from './processes.ts'
 import { runTree, type Tree } from './run-tree.ts'
 import { inside } from './sandbox-files.ts'
 import { showShared } from './show-shared.ts'
 import { makeTemporary } from './temporary.ts'
 
-/** How often, 100 milliseconds apart, a container is told to end that takes no word. */
-const mostAttempts = 600
+/** Milliseconds between two tries to tell a container to end that takes no word. */
+const tellingPause = 100
+
+/** Milliseconds after which an engine that does not end a container is listened to no longer: to remove a container ends it, too. */
+const killTime = 1000
+
+/** Milliseconds in which a workspace is copied back from an engine's host, beyond what the run may take. */
+const copyTime = 10 * 60 * 1000
 
 /** Said on the console: a script that ends with 127 of its own has called a command that is not there. */
 const noBash = 'quern: the image has no bash, which executes the script'
@@ -46,16 +53,20 @@ export function openContainer(settings: ContainerSettings): Executor {
         const work = (user: string[]) => inContainer({ engine, execution, signal, pull: settings.pull, user })
         return await withUser(engine, settings.user, execution.workspace, work)
       } catch (error) {
-        return { verdict: 'errored', reason: (error as Error).message }
+        return { verdict: signal.aborted ? 'cancelled' : 'errored', reason: (error as Error).message }
       }
     },
   }
 }
 
-/** As root locally, a stranger that is handed the workspace; otherwise the builder's own user, whose files stay its own. */
+/**
+ * As root locally, a stranger that is handed the workspace; otherwise the builder's own user, whose files stay its own. On
+ * another host root without any of its rights, to whom the copy of the workspace belongs, whatever user the image names.
+ */
 function withUser(engine: Engine, user: string, workspace: string, work: (user: string[]) => Promise<Ending>): Promise<Ending> {
   if (user !== 'auto') return work(['--user', user])
-  if (engine.remote || process.getuid === undefined) return work([])
+  if (engine.remote) return work(['--user', '0:0'])
+  if (process.getuid === undefined) return work([])
   if (process.getuid() === 0) return asStranger(workspace, (uid) => work(['--user', `${uid}:${uid}`]))
   return work([...(engine.name === 'podman' ? ['--userns', 'keep-id'] : []), '--user', `${process.getuid()}:${process.getgid!()}`])
 }
@@ -74,7 +85,7 @@ async function inContainer(parts: Parts): Promise<Ending> {
   const luggage = pack(execution)
   const ending = await fromCreation(parts, name, luggage).catch((error: Error): Ending => ({ verdict: 'errored', reason: error.message }))
   try {
-    await removeContainer(engine, name)
+    await removeContainer(engine, name, parts.signal)
     return ending
   } catch (error) {
     // What stays may still be at work, so this is no ending: the workspace is not taken back from it.
@@ -86,18 +97,25 @@ async function inContainer(parts: Parts): Promise<Ending> {
 
 async function fromCreation(parts: Parts, name: string, luggage: Luggage): Promise<Ending> {
   const { engine, execution, signal } = parts
-  // Fetching an image may take as long as a run.
-  const patience = AbortSignal.timeout(execution.limits.timeout)
-  const created = await create(parts, name, luggage, AbortSignal.any([signal, patience]))
-  const problem = created.problem ?? (engine.remote ? await copyIn(engine, name, execution, luggage) : undefined)
+  const { limits } = execution
+  // To fetch an image may take as long as a run: what it takes, the script does not have.
+  const end = performance.now() + limits.timeout
+  const patience = AbortSignal.timeout(limits.timeout)
+  const before = AbortSignal.any([signal, patience])
+  const created = await create(parts, name, luggage, before)
+  const problem = created.problem ?? (engine.remote ? await copyIn(engine, name, execution, { shown: luggage.shown, user: parts.user[1]!, signal: before }) : undefined)
   if (signal.aborted) return { verdict: 'cancelled' }
-  if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `fetching the image ${execution.image} took longer than the run may` }
+  if (problem !== undefined && patience.aborted) return { verdict: 'timed-out', reason: `${created.problem === undefined ? "copying its workspace to the engine's host" : `fetching the image ${execution.image}`} took longer than the run may` }
   if (problem !== undefined) return { verdict: 'errored', reason: problem }
   let lost: NodeJS.Signals | undefined
-  const ending = await runTree({ ...attachedStart(engine, name), notes: created.notes, lost: (killer) => void (lost = killer) }, execution, signal)
+  const left = { ...execution, limits: { ...limits, timeout: Math.max(1, Math.round(end - performance.now())) } }
+  const over = new AbortController()
+  const ending = await runTree({ ...attachedStart(engine, name, over.signal), notes: created.notes, lost: (killer) => void (lost = killer) }, left, signal)
+  over.abort()
   const settled = await settle(engine, name, { ending, lost }, execution)
-  // Of an engine that could not be asked there is nothing to be had either, and why is what is to be told.
-  if (engine.remote && settled.verdict !== 'errored') await copyOut(engine, name, execution.workspace)
+  // Of an engine that could not be asked there is nothing to be had either, and why is what is to be told. Nor is there time where somebody waits for the end.
+  if (!engine.remote || settled.verdict === 'errored' || signal.aborted) return settled
+  await copyOut(engine, name, execution, AbortSignal.any([signal, AbortSignal.timeout(copyTime)]))
   return settled
 }
 
@@ -153,31 +171,37 @@ function whyNotCreated({ name }: Engine, image: string, pull: string, stderr: st
   return `the image ${image} is not here${pull === 'never' ? ' and is not fetched (CONTAINER_PULL=never)' : ' and could not be fetched'}: try "${name} pull ${image}" as the builder's user (${words})`
 }
 
-function attachedStart(engine: Engine, name: string): Omit<Tree, 'notes'> {
+function attachedStart(engine: Engine, name: string, over: AbortSignal): Omit<Tree, 'notes'> {
   return {
     command: [...engine.command, 'start', '--attach', name],
     directory: '/',
     env: engine.environment,
     holders: 2,
     // The engine would ask process 1 only; a shell inside reaches all others.
-    stop: { ask: () => void insist(engine, ['exec', name, '/bin/sh', '-c', 'kill -TERM -1']), kill: () => void insist(engine, ['kill', '--signal', 'KILL', name]) },
+    stop: {
+      ask: () => void insist(engine, ['exec', name, '/bin/sh', '-c', 'kill -TERM -1'], over),
+      kill: (first) => {
+        void insist(engine, ['kill', '--signal', 'KILL', name], over)
+        void sleep(killTime, undefined, { signal: over }).then(() => send('SIGKILL', first), () => undefined)
+      },
+    },
   }
 }
 
-/** Until the container has taken it, or is gone: one that is just starting takes nothing yet. */
-async function insist(engine: Engine, command: string[]): Promise<void> {
-  for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
-    const { ok, stderr } = await engine.run(...command)
+/** Until the container has taken it, or is gone: one that is just starting takes nothing yet, and an engine whose host is gone never answers. */
+async function insist(engine: Engine, command: string[], over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    const { ok, stderr } = await engine.runUntil({ signal: over }, ...command)
     if (ok || isGone(stderr)) return
-    await sleep(100)
+    await sleep(tellingPause, undefined, { signal: over }).catch(() => undefined)
   }
 }
 
 /** What the engine knows of the end; its command line's exit code is not always the script's. */
 async function settle(engine: Engine, name: string, { ending, lost }: { ending: Ending; lost: NodeJS.Signals | undefined }, { limits }: Execution): Promise<Ending> {
+  if (ending.verdict === 'cancelled' || ending.verdict === 'timed-out') return ending
   const { ok, stdout, stderr } = await engine.run('inspect', '--format', '{{.State.StartedAt}}|{{.State.ExitCode}}|{{.State.OOMKilled}}|{{.State.Running}}', name)
   const [started, exit, outOfMemory, running] = stdout.split('|')
-  if (ending.verdict === 'cancelled' || ending.verdict === 'timed-out') return ending
   // With it the container was ended, whatever the script was about to say.
   if (lost !== undefined) return { verdict: 'errored', reason: `${engine.name} start --attach was ended by ${lost}, and the script with it` }
   if (!ok || started === undefined) return { verdict: 'errored', reason: `asking ${engine.name} how the container ended: ${stderr}` }
@@ -188,19 +212,4 @@ async function settle(engine: Engine, name: string, { ending, lost }: { ending: 
   const told: Ending = { verdict: code === 0 ? 'passed' : 'failed', ...howItEnded(code), ...(ending.notes && { notes: ending.notes }) }
   if (outOfMemory === 'true' || (code === 137 && limits.memory !== undefined)) told.reason = `it was killed; its limit is ${Math.round(limits.memory! / 1024 / 1024)} MiB of memory`
   return told
-}
-
-async function copyIn(engine: Engine, name: string, { workspace, mounts = [] }: Execution, { shown }: Luggage): Promise<string | undefined> {
-  for (const { from, to } of [{ from: workspace, to: workspace }, { from: shown, to: '/quern' }, ...mounts.filter(({ portable }) => portable)]) {
-    const { ok, stderr } = await engine.run('cp', `${from}/.`, `${name}:${to}`)
-    if (!ok) return `copying ${from} to the engine's host: ${stderr}`
-  }
-  return undefined
-}
-
-/** In the place of what was copied in: the engine writes over nothing of another kind, and removes nothing that the run did. */
-async function copyOut(engine: Engine, name: string, workspace: string): Promise<void> {
-  for (const entry of readdirSync(workspace)) await removeAll(join(workspace, entry))
-  const { ok, stderr } = await engine.run('cp', `${name}:${workspace}/.`, workspace)
-  if (!ok) throw new Error(`copying the workspace back from the engine's host: ${stderr}`)
 }

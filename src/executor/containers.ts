@@ -5,6 +5,12 @@ import { type Engine, type EngineSettings, findEngine } from './engine.ts'
 /** How often, a second apart, an engine that cannot be reached is asked again to remove something: a daemon that is restarted is away for a while. */
 const mostAttempts = 30
 
+/** Milliseconds after which an engine that is asked to remove something is taken for one that does not answer: it has gigabytes to remove. */
+const removalTime = 5 * 60 * 1000
+
+/** The same where somebody waits for the end: a builder that is stopped has 10 seconds, of which its runs had some. */
+const shortRemovalTime = 3000
+
 /** Ids hold slashes and any text; names of containers and networks do not. */
 export function containerName(id: string): string {
   return `quern-${createHash('sha256').update(id).digest('hex').slice(0, 20)}`
@@ -27,18 +33,40 @@ export async function endLeftContainers(homeId: string, settings: EngineSettings
   return left.length
 }
 
-/** With its anonymous volumes, at once. One that was never made is fine. @throws where the engine cannot remove it */
-export async function removeContainer(engine: Engine, name: string): Promise<void> {
-  const { ok, stderr } = await onceReached(engine, ['rm', '--force', ...(engine.name === 'podman' ? ['--time', '0'] : []), '--volumes', name])
+/** With its anonymous volumes, at once. One that was never made is fine. @throws where the engine cannot remove it, or where that takes long and `stop` is aborted */
+export async function removeContainer(engine: Engine, name: string, stop?: AbortSignal): Promise<void> {
+  const { ok, stderr } = await onceReached(engine, ['rm', '--force', ...(engine.name === 'podman' ? ['--time', '0'] : []), '--volumes', name], stop)
   if (!ok && !isGone(stderr)) throw new Error(`removing the container ${name} with ${engine.name}: ${stderr}`)
 }
 
-/** What is left behind where an engine was just not there would stay for good. */
-export async function onceReached(engine: Engine, command: string[]): ReturnType<Engine['run']> {
-  for (let attempt = 1; ; attempt += 1) {
-    const answer = await engine.run(...command)
-    if (answer.ok || attempt === mostAttempts || !/cannot connect|connection re(?:fused|set)|error during connect|unable to connect/i.test(answer.stderr)) return answer
-    await sleep(1000)
+/** What is left behind where an engine was just not there would stay for long. */
+export async function onceReached(engine: Engine, command: string[], stop?: AbortSignal): ReturnType<Engine['run']> {
+  const patience = withPatience(stop)
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await engine.runUntil({ signal: patience.signal }, ...command)
+      if (patience.signal.aborted && !answer.ok) return { ...answer, stderr: `it gave no answer in time: ${answer.stderr}` }
+      if (answer.ok || attempt === mostAttempts || !/cannot connect|connection re(?:fused|set)|error during connect|unable to connect/i.test(answer.stderr)) return answer
+      await sleep(1000, undefined, { signal: patience.signal }).catch(() => undefined)
+    }
+  } finally {
+    patience.end()
+  }
+}
+
+/** Aborted when removing takes too long: sooner, once it is asked to stop. */
+function withPatience(stop?: AbortSignal): { signal: AbortSignal; end(): void } {
+  const over = new AbortController()
+  const timers = [setTimeout(() => over.abort(), removalTime)]
+  const hurry = () => void timers.push(setTimeout(() => over.abort(), shortRemovalTime))
+  if (stop?.aborted) hurry()
+  else stop?.addEventListener('abort', hurry)
+  return {
+    signal: over.signal,
+    end() {
+      for (const timer of timers) clearTimeout(timer)
+      stop?.removeEventListener('abort', hurry)
+    },
   }
 }
 

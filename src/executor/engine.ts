@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { findProgram } from './find-program.ts'
 
 export interface EngineSettings {
@@ -21,14 +22,18 @@ export interface Engine {
   remote: boolean
   /** Options of `create` without which containers do not start on this host. */
   createOptions: string[]
-  /** Runs one command to its end, its output at most 1 MiB. */
+  /** Runs one command that takes a moment, its output at most 1 MiB: an engine whose host is gone may never answer. */
   run(...options: string[]): Promise<Answer>
   /**
-   * The same, for one that may take long: its command line is ended when the signal is aborted. It carries the run's mark,
-   * by which it is found and ended where the builder was killed.
+   * The same, for one that may take long: its command line is ended when the signal is aborted. It carries the mark of a run,
+   * by which it is found and ended where the builder was killed. What it prints goes to `output`
+   * where that is given, and what it reads is written to what `input` is given, by another program.
    */
-  runUntil(stop: { signal: AbortSignal; mark: string }, ...options: string[]): Promise<Answer>
+  runUntil(until: { signal: AbortSignal; mark?: string; input?: (to: Writable) => void; output?: Writable }, ...options: string[]): Promise<Answer>
 }
+
+/** Milliseconds that an engine has to answer where nothing else is said. */
+const answerTime = 2 * 60 * 1000
 
 interface Answer {
   ok: boolean
@@ -41,15 +46,16 @@ export function findEngine({ engine, engineOptions, engineEnvironment }: EngineS
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
   const name = names.find((candidate) => findProgram(candidate) !== undefined)
   if (name === undefined) return `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} not installed here: apt-get install ${names[0] === 'docker' ? 'docker.io' : 'podman'}`
-  const command = [findProgram(name)!, ...(name === 'podman' ? podmanOptions(engineOptions) : []), ...engineOptions]
+  const remote = isRemote(engineEnvironment)
+  const command = [findProgram(name)!, ...(name === 'podman' && !remote ? podmanOptions(engineOptions) : []), ...engineOptions]
   return {
     name,
     command,
     environment: engineEnvironment,
-    remote: isRemote(engineEnvironment),
+    remote,
     createOptions: ulimits(),
-    run: (...options) => runEngine([...command, ...options], engineEnvironment),
-    runUntil: ({ signal, mark }, ...options) => runEngine([...command, ...options], { ...engineEnvironment, QUERN_RUN: mark }, signal),
+    run: (...options) => runEngine([...command, ...options], engineEnvironment, { signal: AbortSignal.timeout(answerTime) }),
+    runUntil: ({ mark, ...until }, ...options) => runEngine([...command, ...options], { ...engineEnvironment, ...(mark !== undefined && { QUERN_RUN: mark }) }, until),
   }
 }
 
@@ -71,9 +77,12 @@ function ulimits(): string[] {
   return (capabilities & (1n << 24n)) === 0n ? ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'] : []
 }
 
-function runEngine([program, ...options]: string[], env: Record<string, string>, signal?: AbortSignal): Promise<Answer> {
+function runEngine([program, ...options]: string[], env: Record<string, string>, { signal, input, output }: { signal: AbortSignal; input?: (to: Writable) => void; output?: Writable }): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = spawn(program!, options, { env, stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal, killSignal: 'SIGKILL' as const }) })
+    const child = spawn(program!, options, { env, stdio: [input === undefined ? 'ignore' : 'pipe', output ?? 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' })
+    if (child.stdin) input?.(child.stdin)
+    // Programs have these now; here they would keep the other end open.
+    for (const handedOn of [child.stdin, output]) handedOn?.destroy()
     const texts = { stdout: '', stderr: '' }
     child.on('error', (error) => resolve({ ok: false, stdout: '', stderr: error.message }))
     for (const name of ['stdout', 'stderr'] as const) {

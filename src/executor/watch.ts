@@ -11,7 +11,7 @@ export interface Watched {
    */
   holders: 0 | 2
   /** How it is stopped where the processes are not below the first one, like a container's: asked to end, and killed. */
-  stop?: { ask(): void; kill(): void } | undefined
+  stop?: { ask(): void; kill(first: number): void } | undefined
 }
 
 export type Stopped = 'timed-out' | 'cancelled' | undefined
@@ -33,7 +33,7 @@ export async function watchTree(watched: Watched, ended: Promise<unknown>, { lim
   const stop = (why: Stopped) => {
     if (stopped !== undefined || first === undefined) return
     stopped = why
-    last = setTimeout(() => (other ? other.kill() : killTree(first, holders)), limits.grace)
+    last = setTimeout(() => (other ? other.kill(first) : killTree(first, holders)), limits.grace)
     if (other) other.ask()
     else askToEnd()
   }

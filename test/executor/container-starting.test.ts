@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { openContainer } from '../../src/executor/container.ts'
@@ -66,11 +66,11 @@ case $1 in
 esac
 `
 
-function containersOf(engine: string) {
+function containersOf(engine: string, environment: Record<string, string> = {}) {
   const directory = tempDir()
   program.path = join(directory, 'engine')
   writeFileSync(program.path, engine, { mode: 0o755 })
-  return { directory, container: openContainer({ engine: 'docker', engineOptions: [], engineEnvironment: { PATH: '/usr/bin:/bin' }, pull: 'never', user: '1000' }) }
+  return { directory, container: openContainer({ engine: 'docker', engineOptions: [], engineEnvironment: { PATH: '/usr/bin:/bin', ...environment }, pull: 'never', user: '1000' }) }
 }
 
 test('a container that is told to die before it runs is told again', async () => {
@@ -112,4 +112,76 @@ test.each(warnings)('that an engine holds no limits is said: %s', async (warning
   const { container } = containersOf(unlimitedEngine(warning))
   const ending = await container.execute(makeExecution('true', { image: 'any' }), new AbortController().signal)
   expect(ending).toEqual({ verdict: 'passed', code: 0, notes: [expect.stringContaining(warning.replace(/\.$/, ''))] })
+})
+
+/** An engine whose host is gone once the container runs: what asks it waits for an answer for ever. */
+const goneEngine = `#!/bin/bash
+cd "\${0%/*}"
+case $1 in
+  start) touch gone; exec sleep 600 ;;
+  *) [ ! -e gone ] || exec sleep 600 ;;
+esac
+`
+
+test('a run whose engine gives no answer any more ends all the same, and a stopped one within seconds', async () => {
+  const { directory, container } = containersOf(goneEngine)
+  const stop = new AbortController()
+  const ended = container.execute(makeExecution('true', { image: 'any', limits: { timeout: 100, grace: 100 } }), stop.signal)
+  await until('it is to be removed', () => existsSync(join(directory, 'gone')))
+  setTimeout(() => stop.abort(), 2500)
+  expect(await ended).toMatchObject({ verdict: 'cancelled', reason: expect.stringContaining('it gave no answer in time') })
+}, 30_000)
+
+/** An engine on another host, whose archives lie: a link and a file behind it, a hard link to a file outside, names that lead out, a device. */
+const lyingEngine = `#!/bin/bash
+cd "\${0%/*}"
+case $1 in
+  inspect) echo '2026-01-01T00:00:00Z|0|false|false' ;;
+  cp)
+    [ "$3" = - ] || { cat > sent-here; exit 0; }
+    exec 2>/dev/null
+    mkdir -p sent/up outside
+    echo theirs > sent/file
+    tar -C sent -cf archive ./file
+    for link in up; do
+      rmdir sent/$link; ln -s "$PWD/outside" sent/$link; tar -C sent -rf archive ./$link
+      rm sent/$link; mkdir sent/$link; echo theirs > sent/$link/through-link; tar -C sent -rf archive ./$link/through-link
+    done
+    ln sent/file sent/hard; tar -C sent -P -rf archive --transform="s|^\\./file|$PWD/outside/mine|;s|^\\./hard|./hard|" ./file ./hard
+    tar -C sent -P -rf archive --transform="s|^\\./file|../above|h" ./file
+    [ "$UID" != 0 ] || { mknod sent/device c 1 3; tar -C sent -rf archive ./device; }
+    cat archive ;;
+esac
+`
+
+test('nothing is written outside of a workspace by what comes back from another host, whatever its archive says', async () => {
+  const { directory, container } = containersOf(lyingEngine, { DOCKER_HOST: 'tcp://127.0.0.1:1' })
+  mkdirSync(join(directory, 'outside'))
+  writeFileSync(join(directory, 'outside/mine'), 'mine\n')
+  const execution = makeExecution('true', { image: 'any' })
+  await container.execute(execution, new AbortController().signal)
+  expect(readFileSync(join(execution.workspace, 'file'), 'utf8')).toBe('theirs\n')
+  expect(readdirSync(join(directory, 'outside'))).toEqual(['mine'])
+  expect(readFileSync(join(directory, 'outside/mine'), 'utf8')).toBe('mine\n')
+  expect(lstatSync(join(directory, 'outside/mine')).nlink).toBe(1)
+  expect(existsSync(join(execution.workspace, '../above'))).toBe(false)
+  expect(lstatSync(join(execution.workspace, 'device'), { throwIfNoEntry: false })).toBeUndefined()
+})
+
+/** An engine that takes a while to fetch an image, and whose script goes on for long. */
+const fetchingEngine = `#!/bin/bash
+cd "\${0%/*}"
+case $1 in
+  create) sleep 1.5 ;;
+  start) touch started; exec sleep 600 ;;
+  exec) touch asked ;;
+esac
+`
+
+test('what it takes to fetch an image is not given to the script once more', async () => {
+  const { directory, container } = containersOf(fetchingEngine)
+  const ending = await container.execute(makeExecution('true', { image: 'any', limits: { timeout: 3000, grace: 1 } }), new AbortController().signal)
+  expect(ending).toMatchObject({ verdict: 'timed-out' })
+  const at = (name: string) => lstatSync(join(directory, name)).mtimeMs
+  expect(at('asked') - at('started')).toBeLessThan(3000)
 })

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -138,15 +138,29 @@ if (typeof engine === 'string') {
     writeFileSync(join(history, 'pack'), 'old\n')
     // Where they were mounted, they could not be written to.
     const mounts = [history, '/quern/repository.git'].map((to) => ({ from: history, to, readonly: true, portable: true }))
-    const execution = makeExecution(`cat given ${mounts.map(({ to }) => `${to}/pack`).join(' ')}; touch ${mounts.map(({ to }) => `${to}/copy`).join(' ')} && echo "$VALUE"; mkdir -p out; echo made > out/file; rm given; rm turned; mkdir turned; exit 4`, { ...given, mounts: [hostPrograms, ...mounts], env: { ...bareEnvironment, VALUE: "it's" } })
+    const execution = makeExecution(`cat given ${mounts.map(({ to }) => `${to}/pack`).join(' ')}; touch ${mounts.map(({ to }) => `${to}/copy`).join(' ')} && echo "$VALUE"; mkdir -p out; echo made > out/file; rm given; rm turned; mkdir turned; ln -s ../../../../etc/passwd link; mkfifo pipe; touch ours/new; touch $'odd\\n\\xff'; exit 4`, { ...given, mounts: [hostPrograms, ...mounts], env: { ...bareEnvironment, VALUE: "it's" } })
     for (const name of ['given', 'turned']) writeFileSync(join(execution.workspace, name), 'brought\n')
+    mkdirSync(join(execution.workspace, 'ours'))
+    symlinkSync("../../../../../../../../it's/out", join(execution.workspace, 'ours/link'))
+    // As an ordinary user's builder would have it.
+    for (const name of ['given', 'turned', 'ours']) chownSync(join(execution.workspace, name), 1234, 1234)
     let output = ''
     const ending = await openContainer(settings).execute({ ...execution, output: (chunk) => void (output += Buffer.from(chunk).toString()) }, new AbortController().signal)
     expect({ ...ending, output }).toEqual({ verdict: 'failed', code: 4, output: "brought\nold\nold\nit's\n" })
     expect(readFileSync(join(execution.workspace, 'out/file'), 'utf8')).toBe('made\n')
     expect(readdirSync(history)).toEqual(['pack'])
-    expect(readdirSync(execution.workspace)).toEqual(['out', 'turned'])
+    expect(readdirSync(execution.workspace, 'latin1')).toEqual(['link', 'odd\n\xff', 'ours', 'out', 'pipe', 'turned'])
+    expect(readlinkSync(join(execution.workspace, 'link'))).toBe('../../../../etc/passwd')
+    expect(readdirSync(join(execution.workspace, 'ours'))).toEqual(['link', 'new'])
+    expect(readlinkSync(join(execution.workspace, 'ours/link'))).toBe("../../../../../../../../it's/out")
+    expect(lstatSync(join(execution.workspace, 'given'), { throwIfNoEntry: false })).toBeUndefined()
+    expect(lstatSync(join(execution.workspace, 'ours')).uid).toBe(0)
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
+  })
+
+  test('a podman that speaks to another host gets no options for this one', () => {
+    const remote = findEngine({ ...engine.settings, engineEnvironment: { CONTAINER_HOST: 'ssh://ci@build.example.org' } })
+    expect(remote).toMatchObject({ remote: true, command: [expect.stringContaining('podman'), ...engine.settings.engineOptions] })
   })
 
   test('on a build\'s network a service answers by its name, and the network goes with the build', async (context) => {

@@ -54,14 +54,14 @@ interface Networks {
   remove(): Promise<void>
 }
 
-function openNetworks({ workshop, claim }: Attempt, services: PlannedRun[]): Networks {
+function openNetworks({ workshop, claim, stop }: Attempt, services: PlannedRun[]): Networks {
   const made = new Map<string, Promise<BuildNetwork>>()
   const outwards = services.some((run) => run.executor === 'container' && run.network)
   return {
     async join(executor, network) {
       const inwards = executor === 'container' ? !outwards : network === 'none'
       const key = `${executor} ${inwards}`
-      const known = made.get(key) ?? workshop.makeNetwork(`${workshop.homeId}/${buildName(claim.build)}`, { executor, inwards })
+      const known = made.get(key) ?? workshop.makeNetwork(`${workshop.homeId}/${buildName(claim.build)}`, { executor, inwards, stop: stop.signal })
       made.set(key, known)
       return (await known).reach
     },
