@@ -7,7 +7,7 @@ import type { Request } from '../model/request.ts'
 import type { Claim } from '../queue/queue.ts'
 import { endDueWaits } from './blame/pursue.ts'
 import { nowAndThen } from './now-and-then.ts'
-import { clearWorkspaces, repair } from './repair.ts'
+import { clearWorkspaces, type EndLeftovers, repair } from './repair.ts'
 import { runBuild } from './run-build.ts'
 import { openSeats, type Seat } from './seats.ts'
 import { watchForStop } from './stop.ts'
@@ -30,7 +30,7 @@ const grain = 50
  * another holds it. After letting go it looks once more, since an entry may have come, and its builder have left, meanwhile.
  * Resolves with whether it was its turn.
  */
-export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: (homeId: string) => Promise<unknown>; stop: AbortSignal }): Promise<boolean> {
+export async function grindQueue(workshop: Workshop, { endLeftovers, stop }: { endLeftovers: EndLeftovers; stop: AbortSignal }): Promise<boolean> {
   const lockPath = join(makeDirectory(join(workshop.home, 'queue')), '.lock')
   let built = false
   let claimed = 1

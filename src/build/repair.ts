@@ -15,13 +15,16 @@ const patience = 3
 /** An entry that was claimed so often, and never comes to a run, is not innocent of its builders' deaths. */
 const mostAttempts = 20
 
+/** Ends what runs of a home have left: everything where a builder died, else what the one before could not end. */
+export type EndLeftovers = (homeId: string, before: { died: boolean }) => Promise<unknown>
+
 /**
  * Mends what a dead builder left, under the lock: ends its processes, removes its work directories, hands over what it had
  * decided, and puts the rest back into the queue, or aside where it has cost too many builders.
  */
-export async function repair(workshop: Workshop, endLeftovers: (homeId: string) => Promise<unknown>): Promise<void> {
+export async function repair(workshop: Workshop, endLeftovers: EndLeftovers): Promise<void> {
   const claims = await workshop.queue.repair()
-  if (claims.length > 0) await endLeftovers(workshop.homeId)
+  await endLeftovers(workshop.homeId, { died: claims.length > 0 })
   await clearWorkspaces(workshop)
   for (const claim of claims) await mend(workshop, claim)
   await lookAtHolds(workshop)

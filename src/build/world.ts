@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto'
-import { realpathSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { linkSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
+import { isCode, readIfThere } from '../disk/read.ts'
+import { makeDirectory } from '../disk/write.ts'
 
 /**
  * The environment that every run starts with, the same however the builder was started (law 9): by cron with its bare
@@ -30,7 +32,39 @@ function account(): { username: string; homedir: string } {
   }
 }
 
-/** Tells this home's processes and containers from another's; follows from where the home really is. */
+/**
+ * Tells this home's processes and containers from another's, which may lie at the same path of another machine or container
+ * and drive the same engine. It is kept in the cache, which no copy of a home takes along.
+ */
 export function homeId(home: string): string {
-  return createHash('sha256').update(realpathSync(home)).digest('hex').slice(0, 12)
+  const word = ownWord(home)
+  return word === undefined ? formerHomeId(home) : digest(`${realpathSync(home)}\n${word}`)
+}
+
+/** The id that earlier versions gave it: what they left carries that one. */
+export function formerHomeId(home: string): string {
+  return digest(realpathSync(home))
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}
+
+/** A word of this home alone; a home that cannot be written has none. */
+function ownWord(home: string): string | undefined {
+  const path = join(home, 'cache', 'id')
+  const known = readIfThere(path)
+  if (known !== undefined) return known
+  const made = join(dirname(path), `.id.${randomUUID()}`)
+  try {
+    makeDirectory(dirname(path))
+    writeFileSync(made, randomUUID())
+    // Of two that make one at once the first one's counts.
+    linkSync(made, path)
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) return undefined
+  } finally {
+    rmSync(made, { force: true })
+  }
+  return readFileSync(path, 'utf8')
 }

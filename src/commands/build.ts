@@ -1,7 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { deliverMeanwhile, grindQueue } from '../build/builder.ts'
+import { formerHomeId } from '../build/world.ts'
 import { executorSettings } from '../executor/choose.ts'
-import { endLeftovers } from '../executor/leftovers.ts'
+import { endLeftovers, endMissed } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { tellBuilds } from './tell-builds.ts'
@@ -27,13 +28,18 @@ async function build(threads: number | undefined): Promise<void> {
   const config = await openConfig()
   const opened = openWorkshop(config, threads ?? config.settings.THREADS)
   const workshop = process.stdout.isTTY ? { ...opened, ledger: tellBuilds(opened.ledger) } : opened
-  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
+  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment, home: config.home })
+  const endLeft = async (homeId: string, { died }: { died: boolean }) => {
+    if (!died) return endMissed(homeId, container)
+    await endLeftovers(formerHomeId(config.home), container)
+    await endLeftovers(homeId, container)
+  }
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
   stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(), longestGoodbye).unref())
   const delivery = setInterval(() => void deliverMeanwhile(workshop), deliveryInterval)
   try {
-    const built = await grindQueue(workshop, { endLeftovers: (homeId) => endLeftovers(homeId, container), stop: stop.signal })
+    const built = await grindQueue(workshop, { endLeftovers: endLeft, stop: stop.signal })
     if (!built && !stop.signal.aborted && process.stderr.isTTY) process.stderr.write('Another builder is at work in this home; it builds what waits.\n')
   } catch (error) {
     workshop.log.fatal({ err: error }, `the builder ends: ${(error as Error).message}; what it claimed waits again`)

@@ -34,5 +34,5 @@ export function openExecutors(config: QuernConfig): Executors {
 }
 
 function settingsOf({ home, settings, environment }: QuernConfig): ExecutorSettings {
-  return executorSettings(settings, { hidden: [home, installation()], environment })
+  return executorSettings(settings, { hidden: [home, installation()], environment, home })
 }

@@ -5,7 +5,7 @@ import type { QuernConfig } from './open-config.ts'
 
 /** What verdicts know a run's programs by: this host's once a process, an image's by its digest. */
 export function openToolchains(config: QuernConfig, world: Workshop['world']): Workshop['toolchain'] {
-  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment })
+  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment, home: config.home })
   let host: string | undefined
   return async ({ executor, image }) => {
     if (executor === 'container') return image === undefined ? undefined : imageDigest(image, container)

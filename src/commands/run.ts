@@ -128,7 +128,7 @@ function hasSandbox(): boolean {
 /** Ends and removes what a run left that was killed, and old records. */
 async function clearUp({ home, homeId, queue }: Workshop, { settings, environment }: QuernConfig): Promise<void> {
   const claims = await queue.repair()
-  if (claims.length > 0) await endLeftovers(homeId, executorSettings(settings, { hidden: [], environment }).container)
+  if (claims.length > 0) await endLeftovers(homeId, executorSettings(settings, { hidden: [], environment, home }).container)
   for (const claim of claims) await queue.finish(claim)
   for (const { entry } of await queue.list()) await queue.drop(entry)
   rmSync(join(home, 'cache/work'), { recursive: true, force: true })

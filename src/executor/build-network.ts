@@ -9,7 +9,10 @@ export async function createNetwork(buildId: string, { inwards, stop, ...setting
   const name = containerName(buildId)
   const { ok, stderr } = await engine.run('network', 'create', ...(inwards ? ['--internal'] : []), '--label', `quern.home=${homeOf(buildId)}`, name)
   if (!ok && !/already exists/i.test(stderr)) throw new Error(`making a network for the services of ${buildId} with ${engine.name}: ${stderr}`)
-  return { reach: { network: { name } }, remove: async () => void (await onceReached(engine, ['network', 'rm', name], stop)) }
+  const remove = async () => {
+    if (!(await onceReached(engine, ['network', 'rm', name], stop)).ok) engine.noteLeft()
+  }
+  return { reach: { network: { name } }, remove }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import * as v from 'valibot'
 import type { ExecutorName } from '../model/plan.ts'
 import { wholeNumber } from '../model/setting.ts'
@@ -35,12 +36,13 @@ type ExecutorEnvironment = v.InferOutput<v.ObjectSchema<typeof executorEnvironme
 const engineVariables = ['PATH', 'HOME', 'USER', 'TMPDIR', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'DBUS_SESSION_BUS_ADDRESS', 'DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'DOCKER_CERT_PATH', 'DOCKER_TLS_VERIFY', 'CONTAINER_HOST', 'CONTAINER_SSHKEY', 'CONTAINERS_CONF', 'REGISTRY_AUTH_FILE', 'SSH_AUTH_SOCK', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy']
 
 /** The settings as environment.sh gives them; `environment` is the builder's own. */
-export function executorSettings(given: ExecutorEnvironment, { hidden, environment }: { hidden: string[]; environment: Record<string, string | undefined> }): ExecutorSettings {
+export function executorSettings(given: ExecutorEnvironment, { hidden, environment, home }: { hidden: string[]; environment: Record<string, string | undefined>; home: string }): ExecutorSettings {
   const engineEnvironment = Object.fromEntries(engineVariables.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])))
   const container: ContainerSettings = {
     engine: given.ENGINE,
     engineOptions: given.ENGINE_OPTIONS.split(/\s+/).filter(Boolean),
     engineEnvironment,
+    left: join(home, 'cache/containers-left'),
     pull: given.CONTAINER_PULL,
     user: given.CONTAINER_USER,
   }

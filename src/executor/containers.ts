@@ -21,22 +21,30 @@ export function homeOf(id: string): string {
   return id.split('/')[0]!
 }
 
-/** Ends and removes containers and networks of a home that a dead builder left. @returns how many containers */
+/** Milliseconds in which an engine is to say what is left: where it does not, that is looked for again, and builds go on. */
+const lookingTime = 20_000
+
+/** Ends and removes containers and networks of a home that a dead builder left. What an engine that is away does not tell is noted. @returns how many containers */
 export async function endLeftContainers(homeId: string, settings: EngineSettings): Promise<number> {
   const engine = findEngine(settings)
   if (typeof engine === 'string') return 0
-  const { stdout } = await engine.run('ps', '--all', '--quiet', '--filter', `label=quern.home=${homeId}`)
-  const left = stdout.split('\n').filter(Boolean)
+  const labelled = ['--quiet', '--filter', `label=quern.home=${homeId}`]
+  const signal = AbortSignal.timeout(lookingTime)
+  const containers = await engine.runUntil({ signal }, 'ps', '--all', ...labelled)
+  const left = containers.stdout.split('\n').filter(Boolean)
   for (const container of left) await removeContainer(engine, container)
-  const networks = await engine.run('network', 'ls', '--quiet', '--filter', `label=quern.home=${homeId}`)
-  for (const network of networks.stdout.split('\n').filter(Boolean)) await engine.run('network', 'rm', network)
+  const networks = await engine.runUntil({ signal }, 'network', 'ls', ...labelled)
+  const removed = await Promise.all(networks.stdout.split('\n').filter(Boolean).map((network) => engine.run('network', 'rm', network)))
+  if ([containers, networks, ...removed].some(({ ok }) => !ok)) engine.noteLeft()
   return left.length
 }
 
 /** With its anonymous volumes, at once. One that was never made is fine. @throws where the engine cannot remove it, or where that takes long and `stop` is aborted */
 export async function removeContainer(engine: Engine, name: string, stop?: AbortSignal): Promise<void> {
   const { ok, stderr } = await onceReached(engine, ['rm', '--force', ...(engine.name === 'podman' ? ['--time', '0'] : []), '--volumes', name], stop)
-  if (!ok && !isGone(stderr)) throw new Error(`removing the container ${name} with ${engine.name}: ${stderr}`)
+  if (ok || isGone(stderr)) return
+  engine.noteLeft()
+  throw new Error(`removing the container ${name} with ${engine.name}: ${stderr}`)
 }
 
 /** What is left behind where an engine was just not there would stay for long. */
@@ -45,9 +53,10 @@ export async function onceReached(engine: Engine, command: string[], stop?: Abor
   try {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await engine.runUntil({ signal: patience.signal }, ...command)
-      if (patience.signal.aborted && !answer.ok) return { ...answer, stderr: `it gave no answer in time: ${answer.stderr}` }
+      if (!answer.ok && patience.signal.aborted) return { ...answer, stderr: 'it gave no answer in time' }
       if (answer.ok || attempt === mostAttempts || !/cannot connect|connection re(?:fused|set)|error during connect|unable to connect/i.test(answer.stderr)) return answer
       await sleep(1000, undefined, { signal: patience.signal }).catch(() => undefined)
+      if (patience.signal.aborted) return answer
     }
   } finally {
     patience.end()

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Writable } from 'node:stream'
+import { writeAtomically } from '../disk/write.ts'
 import { findProgram } from './find-program.ts'
 
 export interface EngineSettings {
@@ -10,6 +11,8 @@ export interface EngineSettings {
   engineOptions: string[]
   /** What the engine's command line itself gets: PATH, HOME, XDG_RUNTIME_DIR, DOCKER_HOST and the like; never a run's environment. */
   engineEnvironment: Record<string, string>
+  /** Path of a file that is there while something of this home may be left with the engine, which could not be asked to remove it. */
+  left?: string
 }
 
 /** A container engine's command line. */
@@ -22,6 +25,8 @@ export interface Engine {
   remote: boolean
   /** Options of `create` without which containers do not start on this host. */
   createOptions: string[]
+  /** Keeps in mind that something is left with it, which the next builder is to remove. */
+  noteLeft(): void
   /** Runs one command that takes a moment, its output at most 1 MiB: an engine whose host is gone may never answer. */
   run(...options: string[]): Promise<Answer>
   /**
@@ -42,7 +47,7 @@ interface Answer {
 }
 
 /** The engine that these settings mean here. @returns a sentence with the remedy where it is not installed */
-export function findEngine({ engine, engineOptions, engineEnvironment }: EngineSettings): Engine | string {
+export function findEngine({ engine, engineOptions, engineEnvironment, left }: EngineSettings): Engine | string {
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
   const name = names.find((candidate) => findProgram(candidate) !== undefined)
   if (name === undefined) return `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} not installed here: apt-get install ${names[0] === 'docker' ? 'docker.io' : 'podman'}`
@@ -54,6 +59,7 @@ export function findEngine({ engine, engineOptions, engineEnvironment }: EngineS
     environment: engineEnvironment,
     remote,
     createOptions: ulimits(),
+    noteLeft: () => left !== undefined && writeAtomically(left, ''),
     run: (...options) => runEngine([...command, ...options], engineEnvironment, { signal: AbortSignal.timeout(answerTime) }),
     runUntil: ({ mark, ...until }, ...options) => runEngine([...command, ...options], { ...engineEnvironment, ...(mark !== undefined && { QUERN_RUN: mark }) }, until),
   }

@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from 'node:fs'
 import type { EngineSettings } from './engine.ts'
 import { killMarked } from './processes.ts'
 import { removeTemporary } from './temporary.ts'
@@ -16,4 +17,11 @@ export async function endLeftovers(homeId: string, engine?: EngineSettings): Pro
   removeLeftGroups(homeId)
   removeTemporary()
   return containers + processes
+}
+
+/** Removes what an engine that was away could not be asked to remove. What it still cannot is no reason to build nothing. */
+export async function endMissed(homeId: string, engine: EngineSettings): Promise<void> {
+  if (engine.left === undefined || !existsSync(engine.left)) return
+  rmSync(engine.left)
+  await (await import('./containers.ts')).endLeftContainers(homeId, engine).catch(() => undefined)
 }

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { expect, test } from 'vitest'
-import { worldOf } from '../../src/build/world.ts'
+import { homeId, worldOf } from '../../src/build/world.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 
 test('a job gets the fixed names and those that BUILD_ENV names, nothing else', () => {
   const world = worldOf({ SECRET: 'not-a-real-secret', SMTP_URL: 'smtp://user:not-real@localhost', CCACHE_DIR: '/var/ccache' }, ['CCACHE_DIR', 'UNSET'])
@@ -16,4 +19,13 @@ test('a user that passwd does not know has a name and a home all the same', () =
   const world = JSON.parse(execFileSync(stranger[0]!, [...stranger.slice(1), process.execPath, '--input-type=module'], { input: outputFiles[0]!.text, encoding: 'utf8', cwd: '/' })) as Record<string, string>
   expect(world['USER']).toMatch(process.getuid?.() === 0 ? /^1999999999$/ : /./)
   expect(world['HOME']).toMatch(/^\//)
+})
+
+test('two machines whose homes lie at one path take nothing of each other for their own with an engine that both drive', () => {
+  const home = tempDir()
+  const [one, again] = [homeId(home), homeId(home)]
+  expect(again).toBe(one)
+  // What another machine has at that path.
+  rmSync(join(home, 'cache'), { recursive: true })
+  expect(homeId(home)).not.toBe(one)
 })

@@ -1,7 +1,8 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { openContainer } from '../../src/executor/container.ts'
+import { type ContainerSettings, openContainer } from '../../src/executor/container.ts'
+import { endMissed } from '../../src/executor/leftovers.ts'
 import { until } from '../helpers/a-home.ts'
 import { makeExecution } from '../helpers/run-script.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -70,7 +71,8 @@ function containersOf(engine: string, environment: Record<string, string> = {}) 
   const directory = tempDir()
   program.path = join(directory, 'engine')
   writeFileSync(program.path, engine, { mode: 0o755 })
-  return { directory, container: openContainer({ engine: 'docker', engineOptions: [], engineEnvironment: { PATH: '/usr/bin:/bin', ...environment }, pull: 'never', user: '1000' }) }
+  const settings: ContainerSettings = { engine: 'docker', engineOptions: [], engineEnvironment: { PATH: '/usr/bin:/bin', ...environment }, left: join(directory, 'left'), pull: 'never', user: '1000' }
+  return { directory, container: openContainer(settings), settings }
 }
 
 test('a container that is told to die before it runs is told again', async () => {
@@ -184,4 +186,32 @@ test('what it takes to fetch an image is not given to the script once more', asy
   expect(ending).toMatchObject({ verdict: 'timed-out' })
   const at = (name: string) => lstatSync(join(directory, name)).mtimeMs
   expect(at('asked') - at('started')).toBeLessThan(3000)
+})
+
+/** An engine that is away from the moment its container is to end until `back` is there. */
+const returningEngine = `#!/bin/bash
+cd "\${0%/*}"
+[ ! -e away ] || [ -e back ] || { echo 'Cannot connect to the Docker daemon. Is the docker daemon running?' >&2; exit 1; }
+case $1 in
+  start) touch away; exec sleep 600 ;;
+  ps) [ -e removed ] || echo 0a1b2c ;;
+  rm) echo "$*" > removed ;;
+esac
+`
+
+test('what a stopped builder cannot wait to have removed is removed by the next one, once the engine is back', async () => {
+  const { directory, container, settings } = containersOf(returningEngine)
+  const stop = new AbortController()
+  const ended = container.execute(makeExecution('true', { image: 'any', limits: { timeout: 60_000, grace: 1 } }), stop.signal)
+  await until('it starts', () => existsSync(join(directory, 'away')))
+  stop.abort()
+  const stopped = performance.now()
+  expect(await ended).toMatchObject({ verdict: 'cancelled', reason: expect.stringContaining('Cannot connect') })
+  expect(performance.now() - stopped).toBeLessThan(15_000)
+  await endMissed('home', settings)
+  expect(existsSync(settings.left!)).toBe(true)
+  writeFileSync(join(directory, 'back'), '')
+  await endMissed('home', settings)
+  expect(readFileSync(join(directory, 'removed'), 'utf8')).toBe('rm --force --volumes 0a1b2c\n')
+  expect(existsSync(settings.left!)).toBe(false)
 })
