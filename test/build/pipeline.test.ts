@@ -53,6 +53,24 @@ test.skipIf(!sandbox)('of the runs that work in one tree one is at work at a tim
   expect(result(build)).toMatchObject({ verdict: 'passed' })
 })
 
+test.skipIf(!sandbox)('a job that takes over a tree which the one before put a link in the place of, or removed, fails, and is executed nowhere else', async () => {
+  const { buildCommit, result, console: log } = aPipelineHome({ BLAME: 'never' })
+  const build = await buildCommit({
+    '.quern/pipeline.ts': `${head}export default pipeline({ network: false }, (p) => {
+  for (const [name, ruin] of [['link', 'rm -rf "$here" && ln -s /usr "$here"'], ['gone', 'rm -rf "$here"']] as const) {
+    p.job(name, 'here=$PWD; cd ..; ' + ruin)
+    p.job('after ' + name, 'pwd -P', { needs: [name], workspace: { from: name } })
+  }
+})`,
+  })
+  const reason = (name: string) => `the tree that it takes over from ${name} is no directory any more: a run before it has removed or replaced it`
+  expect(result(build)).toMatchObject({
+    verdict: 'failed',
+    runs: ['link', 'gone'].flatMap((name) => [{ name, verdict: 'passed' }, { name: `after ${name}`, verdict: 'failed', reason: reason(name) }]),
+  })
+  expect(log(build, 'after link')).toBe(`quern: ${reason('link')}\n`)
+})
+
 test.skipIf(!sandbox)('a commit without a pipeline is built by the shipped chunks, and one that is at fault is told in record and console; the queue goes on', async () => {
   const { buildCommit, result, set, console: log } = aPipelineHome({ BLAME: 'never' })
   expect(result(await buildCommit({ Makefile: 'all:\n\t@echo made\n' }))).toMatchObject({ verdict: 'passed', runs: [{ name: 'build' }] })

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openWorkspaces, type Workspace } from '../../src/build/execute/workspaces.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -62,10 +62,30 @@ test.runIf(canFreeze())('what cannot be removed is told, and takes no workspace 
   mkdirSync(held, { recursive: true })
   writeFileSync(join(held, 'file'), '')
   spawnSync('chattr', ['+i', join(held, 'file')])
-  onTestFinished(() => void spawnSync('chattr', ['-i', join(held, 'file')]))
+  const env = { ...process.env }
+  onTestFinished(() => {
+    vi.unstubAllEnvs()
+    spawnSync('chattr', ['-i', join(held, 'file')], { env })
+  })
+  // Without chattr, on a system that has rm and chmod only.
+  const programs = tempDir()
+  for (const name of ['rm', 'chmod']) symlinkSync(`/bin/${name}`, join(programs, name))
+  vi.stubEnv('PATH', programs)
   const workspaces = openWorkspaces(home)
   expect(await workspaces.clear()).toHaveLength(1)
   expect(workspaces.take().path).toBe(join(home, 'cache/work/2'))
+})
+
+test.runIf(canFreeze())('what a job made immutable, or to be appended to only, is removed like the rest', async () => {
+  const workspaces = openWorkspaces(tempDir())
+  const { path, tree, archive } = workspaces.take()
+  for (const directory of [tree, archive]) mkdirSync(join(directory, 'sub'))
+  writeFileSync(join(tree, 'sub/file'), '')
+  spawnSync('chattr', ['+i', join(tree, 'sub/file'), archive])
+  spawnSync('chattr', ['+a', join(tree, 'sub')])
+  onTestFinished(() => void spawnSync('chattr', ['-R', '-ia', path]))
+  expect(await workspaces.clear()).toEqual([])
+  expect(existsSync(path)).toBe(false)
 })
 
 /** Whether a file can be made that nobody removes: by root, on file systems that have the flag. */

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { lstatSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../../disk/read.ts'
 import type { Ending, Execution } from '../../executor/executor.ts'
@@ -69,6 +69,11 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
   try {
     const place = await trees.prepare(run)
+    const ruined = whyRuined(run, place)
+    if (ruined !== undefined) {
+      log.write(Buffer.from(`quern: ${ruined}\n`))
+      return { verdict: 'failed', reason: ruined }
+    }
     const disclosed = await settled.disclose(run)
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
     const executor = await workshop.executor(run.executor)
@@ -88,6 +93,12 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
     // First the tree: a job that filled the disk leaves no room for what the log still holds.
     await trees.leave(run).finally(() => log.close())
   }
+}
+
+/** A job may remove its tree, or put a link in its place, which would lead the next one who knows where. */
+function whyRuined({ workspace }: PlannedRun, { tree }: Place): string | undefined {
+  if (typeof workspace !== 'object' || lstatSync(tree, { throwIfNoEntry: false })?.isDirectory()) return undefined
+  return `the tree that it takes over from ${workspace.from} is no directory any more: a run before it has removed or replaced it`
 }
 
 function errored({ workshop, claim }: Attempt, run: PlannedRun, error: unknown): Ending & { verdict: 'errored' } {

@@ -11,7 +11,7 @@ export function workDirectory(home: string): string {
 
 /**
  * Removes what a job left, never through a link, also directories that it made unreadable to their owner or nested deeper
- * than a path can be long. What it mounted there is taken out first: it is somebody else's.
+ * than a path can be long, and what it made immutable. What it mounted there is taken out first: it is somebody else's.
  * @throws where something stays
  */
 export async function removeTree(path: string): Promise<void> {
@@ -20,7 +20,11 @@ export async function removeTree(path: string): Promise<void> {
     await removeAll(path)
   } catch {
     // chmod would follow a link that is named itself.
-    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await runProgram('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      await runProgram('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
+      // A job of root may make its files immutable, or to be appended to only; not every file system knows that.
+      await runProgram('chattr', ['-R', '-f', '-ia', path]).catch(() => undefined)
+    }
     await removeAll(path)
   }
 }
