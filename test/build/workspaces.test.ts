@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statS
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { openWorkspaces, type Workspace } from '../../src/build/execute/workspaces.ts'
+import { openToOwner, openWorkspaces, type Workspace } from '../../src/build/execute/workspaces.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 test('a workspace that a run left as it was serves the next one', async () => {
@@ -54,6 +54,17 @@ test('cleared, it holds nothing, not even what a dead builder left, and goes on'
   expect(existsSync(join(home, 'cache/work/17'))).toBe(false)
   expect(statSync(join(home, 'cache/work')).mode & 0o777).toBe(0o700)
   expect(existsSync(workspaces.take().tree)).toBe(true)
+})
+
+test('directories that a job closed to their owner can be looked into again, and a link in the place of one is not followed', () => {
+  const workspace = openWorkspaces(tempDir()).take()
+  const outside = tempDir()
+  chmodSync(outside, 0o500)
+  rmdirSync(workspace.temporary)
+  symlinkSync(outside, workspace.temporary)
+  for (const directory of [workspace.tree, workspace.archive, workspace.path]) chmodSync(directory, 0o055)
+  openToOwner(workspace)
+  expect([workspace.path, workspace.tree, workspace.archive, outside].map((directory) => statSync(directory).mode & 0o777)).toEqual([0o755, 0o755, 0o755, 0o500])
 })
 
 test.runIf(canFreeze())('what cannot be removed is told, and takes no workspace from others', async () => {

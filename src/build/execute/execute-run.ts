@@ -20,6 +20,7 @@ import type { SharedDirectory } from './shared-directory.ts'
 import { takePlace } from './take-place.ts'
 import type { Place, Trees } from './trees.ts'
 import type { Disclosed, Settled } from '../workshop.ts'
+import { openToOwner } from './workspaces.ts'
 
 export interface Surroundings {
   trees: Trees
@@ -83,6 +84,7 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
       const watched = service === undefined ? output : watchStart(run, output, service.usable)
       return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
+    openToOwner(place)
     const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
     const { hidden, withheld } = disclosed
     const note = shared.noteOf(run)

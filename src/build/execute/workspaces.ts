@@ -78,6 +78,14 @@ function makeWorkspace(path: string): Workspace {
   return { path, tree, temporary, archive }
 }
 
+/** A job may close its directories to their owner, who is to look into them. Called only while nothing runs that could write there. */
+export function openToOwner({ path, tree, temporary, archive }: Workspace): void {
+  for (const directory of [path, tree, temporary, archive]) {
+    const found = lstatSync(directory, { throwIfNoEntry: false })
+    if (found?.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o700) !== 0o700) chmodSync(directory, found.mode | 0o700)
+  }
+}
+
 /** Whether it is as `makeWorkspace` leaves it: nothing in it but three empty directories, all of them ours and with the usual mode. */
 function isUntouched({ path, tree, temporary, archive }: Workspace): boolean {
   return isUsual(path) && readdirSync(path).length === directories.length && [tree, temporary, archive].every((directory) => isUsual(directory) && readdirSync(directory).length === 0)
