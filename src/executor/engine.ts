@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { writeAtomically } from '../disk/write.ts'
 import { findProgram } from './find-program.ts'
@@ -51,7 +53,7 @@ export function findEngine({ engine, engineOptions, engineEnvironment, left }: E
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
   const name = names.find((candidate) => findProgram(candidate) !== undefined)
   if (name === undefined) return `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} not installed here: apt-get install ${names[0] === 'docker' ? 'docker.io' : 'podman'}`
-  const remote = isRemote(engineEnvironment)
+  const remote = isRemote(name, engineOptions, engineEnvironment)
   const command = [findProgram(name)!, ...(name === 'podman' && !remote ? podmanOptions(engineOptions) : []), ...engineOptions]
   return {
     name,
@@ -65,8 +67,32 @@ export function findEngine({ engine, engineOptions, engineEnvironment, left }: E
   }
 }
 
-function isRemote({ DOCKER_HOST, CONTAINER_HOST }: Record<string, string>): boolean {
-  return [DOCKER_HOST, CONTAINER_HOST].some((host) => host !== undefined && host !== '' && !host.startsWith('unix://'))
+/** Whether another machine is meant, by an option, a variable or a context of docker's. What podman calls a connection is one. */
+function isRemote(name: Engine['name'], options: string[], environment: Record<string, string>): boolean {
+  const { DOCKER_HOST, CONTAINER_HOST } = environment
+  const hosts = [DOCKER_HOST, CONTAINER_HOST, valueOf(options, ['-H', '--host', '--url'])].filter(Boolean)
+  if (hosts.length === 0 && name === 'docker') hosts.push(hostOfContext(valueOf(options, ['-c', '--context']), environment))
+  if (name === 'podman' && options.some((option) => /^(?:-r|--remote|-c|--connection)(?:=|$)/.test(option))) return true
+  return hosts.some((host) => host !== undefined && !/^(?:unix|npipe):/.test(host))
+}
+
+function valueOf(options: string[], names: string[]): string | undefined {
+  const at = options.findIndex((option) => names.some((name) => option === name || option.startsWith(`${name}=`)))
+  return at < 0 ? undefined : (/=(.*)/.exec(options[at]!)?.[1] ?? options[at + 1])
+}
+
+/** As docker keeps it: https://docs.docker.com/engine/manage-resources/contexts/ */
+function hostOfContext(given: string | undefined, { DOCKER_CONTEXT, DOCKER_CONFIG, HOME = '/' }: Record<string, string>): string | undefined {
+  const directory = DOCKER_CONFIG ?? join(HOME, '.docker')
+  try {
+    const name = given || DOCKER_CONTEXT || (JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as { currentContext?: string }).currentContext
+    if (name === undefined || name === 'default') return undefined
+    const meta = readFileSync(join(directory, 'contexts/meta', createHash('sha256').update(name).digest('hex'), 'meta.json'), 'utf8')
+    return (JSON.parse(meta) as { Endpoints?: { docker?: { Host?: string } } }).Endpoints?.docker?.Host
+  } catch {
+    // No such context, or none at all: docker itself says so.
+    return undefined
+  }
 }
 
 /** crun refuses hybrid control groups, and podman's choice of systemd as their manager needs a running systemd; runc with cgroupfs works there. */

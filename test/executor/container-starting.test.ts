@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { type ContainerSettings, openContainer } from '../../src/executor/container.ts'
+import { findEngine } from '../../src/executor/engine.ts'
 import { endMissed } from '../../src/executor/leftovers.ts'
 import { until } from '../helpers/a-home.ts'
 import { makeExecution } from '../helpers/run-script.ts'
@@ -214,4 +216,22 @@ test('what a stopped builder cannot wait to have removed is removed by the next 
   await endMissed('home', settings)
   expect(readFileSync(join(directory, 'removed'), 'utf8')).toBe('rm --force --volumes 0a1b2c\n')
   expect(existsSync(settings.left!)).toBe(false)
+})
+
+test('an engine on another host is known by its variable, its option, and its context, named or in use', () => {
+  program.path = '/bin/true'
+  const config = tempDir()
+  for (const [name, host] of [['far', 'ssh://ci@build.example.org'], ['near', 'unix:///run/user/1000/docker.sock']] as const) {
+    const directory = join(config, 'contexts/meta', createHash('sha256').update(name).digest('hex'))
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(join(directory, 'meta.json'), JSON.stringify({ Name: name, Metadata: {}, Endpoints: { docker: { Host: host } } }))
+  }
+  const isRemote = (environment: Record<string, string>, ...engineOptions: string[]) => {
+    const engine = findEngine({ engine: 'docker', engineOptions, engineEnvironment: { DOCKER_CONFIG: config, ...environment } })
+    return typeof engine === 'object' && engine.remote
+  }
+  expect([isRemote({ DOCKER_HOST: 'ssh://far' }), isRemote({}, '-H', 'tcp://far:2376'), isRemote({}, '--host=ssh://far'), isRemote({ DOCKER_CONTEXT: 'far' }), isRemote({}, '--context', 'far')]).toEqual([true, true, true, true, true])
+  expect([isRemote({}), isRemote({ DOCKER_HOST: 'unix:///x' }), isRemote({ DOCKER_CONTEXT: 'near' }), isRemote({ DOCKER_CONTEXT: 'default' }), isRemote({}, '--log-level=error')]).toEqual([false, false, false, false, false])
+  writeFileSync(join(config, 'config.json'), '{"currentContext": "far"}')
+  expect([isRemote({}), isRemote({ DOCKER_CONTEXT: 'default' })]).toEqual([true, false])
 })
