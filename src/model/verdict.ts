@@ -18,9 +18,9 @@ export function worst(verdicts: Iterable<Verdict>): Verdict {
   return gravest.find((verdict) => seen.has(verdict)) ?? 'passed'
 }
 
-/** Whether a status file says that the build or run has ended. */
+/** Whether a status file says that the build or run has ended. One that a power cut emptied says nothing. */
 export function isTerminal(status: Status | undefined): boolean {
-  return status !== undefined && status !== 'QUEUED' && status !== 'RUNNING'
+  return status !== undefined && isVerdict(status.toLowerCase())
 }
 
 /** The word in the status file of something that ended so. */

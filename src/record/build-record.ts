@@ -1,5 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { orMissing } from '../disk/read.ts'
 import { sync, syncDirectories } from '../disk/sync.ts'
 import { writeAtomically } from '../disk/write.ts'
 import type { BuildResult } from '../model/build.ts'
@@ -19,7 +20,7 @@ export interface BuildRecord {
   keepPlan(plan: Plan, request: Request): void
   /** Makes the directory of a run that starts now, status RUNNING. A planned run without a directory is QUEUED, or was skipped. */
   openRun(run: Startable): RunRecord
-  /** The commit point: once it resolves, result and terminal status survive a power cut. */
+  /** The commit point: once it resolves, request, plan, result and terminal status survive a power cut. */
   decide(result: BuildResult): Promise<void>
 }
 
@@ -89,12 +90,23 @@ function statusWriter(directory: string): (status: Status) => void {
   return (status) => writeAtomically(join(directory, 'status'), `${status}\n`)
 }
 
-/** Both files are written and synced before the one rename that decides; on the thread pool, since other builds run meanwhile. */
+/**
+ * All is synced before the one rename that decides, also what was asked and planned: a verdict on nobody knows what is none.
+ * On the thread pool, since other builds run meanwhile.
+ */
 async function decide(directory: string, result: BuildResult): Promise<void> {
   const contents = { 'result.json': `${JSON.stringify(result, null, 2)}\n`, status: `${statusOf(result.verdict)}\n` }
-  await Promise.all(Object.entries(contents).map(([name, text]) => writeSynced(join(directory, `.${name}.tmp`), text)))
+  const written = Object.entries(contents).map(([name, text]) => writeSynced(join(directory, `.${name}.tmp`), text))
+  await Promise.all([...written, ...['request.json', 'plan.json'].map((name) => syncFile(join(directory, name)))])
   for (const name of Object.keys(contents)) renameSync(join(directory, `.${name}.tmp`), join(directory, name))
   await syncDirectories([directory, dirname(directory)])
+}
+
+/** One that is not there needs no sync: a build that was never planned has no plan. */
+async function syncFile(path: string): Promise<void> {
+  const descriptor = orMissing(() => openSync(path, 'r'))
+  if (descriptor === undefined) return
+  await sync(descriptor).finally(() => closeSync(descriptor))
 }
 
 /** writeFileSync writes on after a short write, which is what a disk that is nearly full answers first. */
@@ -118,7 +130,7 @@ function setAside(directory: string, attempt: number): void {
   }
 }
 
-/** Not atomic and not synced: nothing reads these before the build says RUNNING or decides, and a repeated attempt writes them anew. */
+/** Not atomic, and synced when the build decides: nothing reads these before it says RUNNING, and a repeated attempt writes them anew. */
 function writeJson(path: string, value: unknown): void {
   writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
 }

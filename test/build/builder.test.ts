@@ -58,6 +58,18 @@ describe('a builder', () => {
     expect(list('queue/claimed')).toEqual([])
   })
 
+  test('builds again what a power cut left with a result, but with an empty status', async () => {
+    const { home, drop, build, status, result } = aHome()
+    const entry = drop()
+    await build()
+    for (const name of [entry, `${entry}.build`]) renameSync(join(home, 'ledger/done', name), join(home, 'queue/claimed', name))
+    for (const name of ['status', 'request.json']) writeFileSync(join(home, 'builds/app/1', name), '')
+    await build()
+    expect(status('app/1')).toBe('PASSED')
+    expect(result('app/1').verdict).toBe('passed')
+    expect(JSON.parse(readFileSync(join(home, 'builds/app/1/request.json'), 'utf8'))).toMatchObject({ repository: 'app' })
+  })
+
   test('goes on where what is due cannot be sent, after a build and beside one', async () => {
     const { home, drop, startBuilder, status } = aHome({ chunks: { build_packages: 'case $COMMIT_ID in f*) exit 1 ;; esac; while ! [ -e "$QUERN_TEST_GATE" ]; do sleep 0.05; done\n' }, settings: { BUILD_ENV: 'QUERN_TEST_GATE', MAIL_ADMIN: 'admin@example.org' } })
     const gate = join(home, 'gate')
