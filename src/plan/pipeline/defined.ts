@@ -2,10 +2,16 @@ import * as v from 'valibot'
 import { environment, imageSchema, memory, nameSchema, relativeGlob, variable } from '../job-definition.ts'
 import { isMailbox } from '../../model/mail.ts'
 import { longestTimeout } from '../../model/plan.ts'
+import { mostRuns } from '../check-plan.ts'
 
 const hostName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 const script = v.pipe(v.string('expected bash text'), v.regex(/\S/, 'expected bash text'), v.maxLength(500_000, 'expected at most 500,000 characters'), v.regex(/^[^\0]*$/, 'expected text without NUL'))
+
+/** A list that is counted before anything in it is looked at: a stranger can leave millions. */
+function listOf<const Item extends v.GenericSchema>(item: Item) {
+  return v.pipe(v.array(v.unknown()), v.maxLength(mostRuns, `expected at most ${mostRuns.toLocaleString('en')}`), v.array(item))
+}
 
 /** One job as the evaluated file asks for it. Data of a stranger: this schema is what the server believes of it. */
 export const definedJobSchema = v.pipe(
@@ -16,12 +22,12 @@ export const definedJobSchema = v.pipe(
     place: v.optional(v.pipe(v.string(), v.maxLength(1000))),
     /** Stages run in the order of their numbers; jobs outside of stages are in ones of their own. */
     stage: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    needs: v.optional(v.array(nameSchema), []),
+    needs: v.optional(listOf(nameSchema), []),
     image: v.optional(imageSchema),
     executor: v.optional(v.picklist(['shell', 'sandbox', 'container'], 'expected "shell", "sandbox" or "container"')),
     env: v.optional(environment, {}),
-    secrets: v.optional(v.array(variable), []),
-    artifacts: v.optional(v.array(relativeGlob), []),
+    secrets: v.optional(listOf(variable), []),
+    artifacts: v.optional(listOf(relativeGlob), []),
     timeout: v.optional(v.pipe(v.number('expected minutes as a number'), v.gtValue(0, 'expected minutes, more than 0'), v.maxValue(longestTimeout, 'expected at most 30,000 minutes'))),
     network: v.optional(v.boolean('expected true or false'), true),
     memory: v.optional(memory),
@@ -42,8 +48,8 @@ export type DefinedJob = v.InferOutput<typeof definedJobSchema>
 
 /** What an evaluated file asks for. */
 export const definedSchema = v.strictObject({
-  jobs: v.array(definedJobSchema),
+  jobs: listOf(definedJobSchema),
   supersede: v.optional(v.boolean('expected true or false'), false),
-  notify: v.optional(v.array(v.pipe(v.string(), v.check(isMailbox, 'expected an e-mail address'))), []),
+  notify: v.optional(listOf(v.pipe(v.string(), v.check(isMailbox, 'expected an e-mail address'))), []),
 })
 export type Defined = v.InferOutput<typeof definedSchema>

@@ -51,7 +51,8 @@ function checkAsked(path: string, check: () => void): void {
 }
 
 function parseDefined(path: string, data: unknown): Defined {
-  const result = v.safeParse(definedSchema, data)
+  // Only one is told: of a stranger's millions each would take memory.
+  const result = v.safeParse(definedSchema, data, { abortEarly: true })
   if (result.success) return result.output
   const issue = result.issues[0]
   throw new PipelineError(`${path}: what its evaluation left is no list of jobs: ${v.getDotPath(issue) ?? ''}: ${describeIssue(issue)}`)

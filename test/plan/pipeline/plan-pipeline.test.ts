@@ -117,6 +117,15 @@ test('what an evaluation leaves is checked as the words of a stranger', async ()
   await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings: settingsWith(async () => twice) })).rejects.toMatchObject({ name: 'PipelineError', message: 'p.ts: two runs are named "a": give each its own name' })
 })
 
+test.each([
+  ['jobs, each a stage of its own', { jobs: Array.from({ length: 300_000 }, (_, n) => ({ name: `j${n}`, script: 'x', stage: n })) }, 'jobs: expected at most 2,000'],
+  ['needs that are none', { jobs: [{ name: 'a', script: 'x', stage: 0, needs: Array(300_000).fill(1) }] }, 'jobs.0.needs: expected at most 2,000'],
+  ['variables that are none', { jobs: [{ name: 'a', script: 'x', stage: 0, env: Object.fromEntries(Array(1_500_000).fill(1).entries()) }] }, 'jobs.0.env'],
+])('what an evaluation leaves by the hundred thousand does not hold the builder: %s', async (_, data, message) => {
+  const settings = settingsWith(async () => data)
+  await expect(planPipeline(aRequest(), 'p.ts', { pipeline: 'file:p.ts', why: '', settings })).rejects.toMatchObject({ name: 'PipelineError', message: expect.stringContaining(`p.ts: what its evaluation left is no list of jobs: ${message}`) })
+})
+
 const shared = { script: 'x', stage: 0 }
 const from = (name: string) => ({ from: name })
 
