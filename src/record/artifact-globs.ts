@@ -24,7 +24,7 @@ type Token = '*' | ((character: string) => boolean)
  * @throws {RangeError} where the braces make too many, and `names` where all names together have taken too long
  */
 export function readGlobs(globs: string[]): ArtifactGlobs {
-  const written = globs.flatMap(expandBraces)
+  const written = writtenOut(globs)
   if (written.length > most) throw new RangeError(`"artifacts" are more than ${most} globs, their braces written out: name directories instead`)
   const parsed = (negative: boolean) => written.filter((glob) => glob.startsWith('!') === negative).map((glob) => parse(negative ? glob.slice(1) : glob))
   const [wanted, unwanted] = [parsed(false).filter(({ segments }) => !leadsOut(segments)), parsed(true)]
@@ -126,6 +126,16 @@ function matches<P, I>(pattern: P[], items: I[], { fits, any, effort }: { fits: 
     } else return false
   }
   return pattern.slice(next).every((rest) => rest === any)
+}
+
+/** All of them without braces; or some, where they are far too many. */
+function writtenOut(globs: string[]): string[] {
+  const written: string[] = []
+  for (const glob of globs) {
+    if (written.length > most) break
+    written.push(...expandBraces(glob))
+  }
+  return written
 }
 
 /** All that the braces stand for, innermost first; or some of it, where it is far too much. */

@@ -126,6 +126,14 @@ test.each(['{1..99}{1..99}{1..99}{1..99}{1..99}', '{a,b}'.repeat(60), '{1..99999
   await expect(keepArtifacts(record, { tree, globs: [glob], archive: undefined, limit: 1000, shown })).rejects.toThrow('more than 200 globs')
 })
 
+test('of globs that are too many no more are written out than it takes to know', async () => {
+  const { tree, record } = aRun()
+  let read = 0
+  const globs = new Proxy(Array<string>(100_000).fill('{1..99}'), { get: (all, key) => (typeof key === 'string' && /^\d+$/.test(key) && read++, Reflect.get(all, key) as unknown) })
+  await expect(keepArtifacts(record, { tree, globs, archive: undefined, limit: 1000, shown })).rejects.toThrow('more than 200 globs')
+  expect(read).toBeLessThan(10)
+})
+
 test('a secret in a name is hidden in the record', async () => {
   const { tree, record, kept } = aRun()
   writeFileSync(join(tree, 'report-not-a-real-secret.txt'), '')
