@@ -86,10 +86,13 @@ async function openRules({ home, structure: { retention } }: QuernConfig): Promi
   return (pipeline) => own.get(pipeline) ?? pipelines[pipeline] ?? all
 }
 
-/** A claimed entry may have a decided build that is not handed over yet; a report that waits reads its attachments there. */
+/**
+ * A claimed entry may have a decided build that is not handed over yet; a report that waits reads its attachments there.
+ * In the order in which a builder moves them on meanwhile.
+ */
 async function buildsInUse(home: string): Promise<Set<string>> {
   const entries = await openHome().queue.list()
-  return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...waitingReports(home).map(({ build }) => build), ...heldBuilds(home).map(buildName)])
+  return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...heldBuilds(home).map(buildName), ...waitingReports(home).map(({ build }) => build)])
 }
 
 /** A builder appends to the index, so it is made anew only while none is at work; lines of removed builds do no harm until then. */

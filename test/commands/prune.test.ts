@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { retired } from '../../src/record/retention.ts'
@@ -73,6 +73,14 @@ test('a build that has not ended stays, whatever its age, and so does one whose 
   writeFileSync(join(home, 'outbox/9999999999-key.json'), JSON.stringify(report))
   await runQuern(home, ['prune'])
   expect(readdirSync(join(home, 'builds/app')).toSorted()).toEqual(['1', '2', '3'])
+})
+
+test('a wait that a builder ends between two looks of a prune does not stop it', async () => {
+  const { home } = await aHomeWithOldBuilds('retention: {builds: 1}\n')
+  mkdirSync(join(home, 'ledger/held'), { recursive: true })
+  // A name that is there and cannot be opened, as it is then.
+  symlinkSync('ended', join(home, 'ledger/held/1700000000-app~1'))
+  expect(await runQuern(home, ['prune'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Removed 2 builds'), stderr: '' })
 })
 
 test('of prunes at once each tells of the records that it removed', async () => {

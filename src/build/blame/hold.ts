@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readIfThere } from '../../disk/read.ts'
 import { makeDirectory, syncDirectory, writeAtomically } from '../../disk/write.ts'
@@ -85,8 +85,9 @@ export function dueBuilds(home: string, now: number): BuildId[] {
   return buildsOf(home, allMarks(home).filter((name) => isDue(Number(name.split('-')[0]), now)))
 }
 
+/** A prune looks while a builder ends waits. */
 function buildsOf(home: string, marks: string[]): BuildId[] {
-  return marks.toSorted().flatMap((name) => parseBuildName(readFileSync(join(home, 'ledger/held', name), 'utf8').trim()) ?? [])
+  return marks.toSorted().flatMap((name) => parseBuildName((readIfThere(join(home, 'ledger/held', name)) ?? '').trim()) ?? [])
 }
 
 /** Whether there are any is asked first, since every build does so: making an error takes longer. */
