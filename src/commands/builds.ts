@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { takeLock } from '../disk/lock.ts'
@@ -61,11 +62,12 @@ function remakeIndex({ home }: Home): void {
   }
 }
 
-function newest({ home }: Home, wanted: (build: BuildId) => boolean, limit: number): BuildResult[] {
+/** The index is not made anew while a builder adds to it, so it may still name records that were pruned. */
+function newest({ home, records }: Home, wanted: (build: BuildId) => boolean, limit: number): BuildResult[] {
   const results: BuildResult[] = []
   for (const result of resultsNewestFirst(home)) {
     if (results.length === limit) break
-    if (wanted(result)) results.push(result)
+    if (wanted(result) && existsSync(records.directory(result))) results.push(result)
   }
   return results
 }

@@ -95,7 +95,7 @@ async function buildsInUse(home: string): Promise<Set<string>> {
   return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...heldBuilds(home).map(buildName), ...waitingReports(home).map(({ build }) => build)])
 }
 
-/** A builder appends to the index, so it is made anew only while none is at work; lines of removed builds do no harm until then. */
+/** A builder appends to the index, so it is made anew only while none is at work; until then whoever reads it leaves out what is not there. */
 function renewIndex(home: string): void {
   const lock = takeLock(join(home, 'queue/.lock'))
   if (lock === undefined) return

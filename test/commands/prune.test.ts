@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { takeLock } from '../../src/disk/lock.ts'
 import { retired } from '../../src/record/retention.ts'
 import { homeWithBuilds } from '../helpers/home-with-builds.ts'
 import { runQuern } from '../helpers/run-quern.ts'
@@ -81,6 +82,15 @@ test('a wait that a builder ends between two looks of a prune does not stop it',
   // A name that is there and cannot be opened, as it is then.
   symlinkSync('ended', join(home, 'ledger/held/1700000000-app~1'))
   expect(await runQuern(home, ['prune'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Removed 2 builds'), stderr: '' })
+})
+
+test('while a builder is at work, what was pruned is not listed either', async () => {
+  const { home } = await aHomeWithOldBuilds('retention: {builds: 1}\n')
+  const lock = takeLock(join(home, 'queue/.lock'))!
+  await runQuern(home, ['prune'])
+  lock.release()
+  const { finished } = JSON.parse((await runQuern(home, ['builds', '--json'])).stdout) as { finished: { number: number }[] }
+  expect(finished.map(({ number }) => number)).toEqual([3])
 })
 
 test('of prunes at once each tells of the records that it removed', async () => {
