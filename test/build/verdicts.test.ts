@@ -143,3 +143,16 @@ describe.skipIf(!sandbox)('the same tree, asked for again,', () => {
     expect(again.runs[0]!.reused).toBeUndefined()
   })
 })
+
+test('a run is executed again where the outputs of its verdict were pruned while others ran before it', async () => {
+  const { path, ids } = writeHistory([{ files: { state: 'good' }, parents: [], person: 'ada@example.org' }], { main: 1 })
+  const home = aBlameHome(path)
+  writeFileSync(join(home.home, 'job-defs/first.yml'), 'executor: shell\nreuse: false\nscript: if [ "$BUILD_NUMBER" = 2 ]; then rm -r "$QUERN_TEST_MARKS/../builds/pack/1"; fi\n')
+  writeFileSync(join(home.home, 'job-defs/pack.yml'), 'executor: shell\nreuse: true\nneeds: [first]\nscript: echo packed > "$ARCHIVE_ROOT/pack.tar"\n')
+  for (const number of [1, 2]) {
+    home.push('pack', ids[0]!)
+    await home.grind()
+    expect(home.list(`builds/pack/${number}/runs/pack/artifacts`)).toEqual(['pack.tar'])
+  }
+  expect(home.list('builds/pack')).toEqual(['2'])
+})

@@ -8,7 +8,7 @@ import { verdictKeys } from '../blame/verdict-key.ts'
 import type { Verdicts } from '../blame/verdicts.ts'
 import type { Settled } from '../workshop.ts'
 import { isRed } from './second-try.ts'
-import { sparedRuns, takeVerdict } from './take-verdict.ts'
+import { hasOutputs, sparedRuns, takeVerdict } from './take-verdict.ts'
 
 /** What spares runs of a plan: verdicts on the same tree. */
 export interface Reuse {
@@ -30,7 +30,15 @@ export async function openReuse(attempt: Attempt, { plan, request, origin }: Set
   const verdicts = ofOthers(workshop.verdicts, claim.entry)
   const look = () => (request.fresh ? new Map<string, never>() : sparedRuns(plan, { keys, reusable, verdicts, asked }))
   let spared = look()
-  const taken = (run: PlannedRun) => (spared.has(run.name) ? takeVerdict(attempt, run, spared.get(run.name)!) : undefined)
+  const sparedByNow = new Set<string>()
+  // Without outputs only where the tree that it would work in was not made.
+  const isTreeless = ({ workspace }: PlannedRun) => typeof workspace === 'object' && sparedByNow.has(workspace.from)
+  const taken = (run: PlannedRun) => {
+    const stored = spared.get(run.name)
+    if (stored === undefined || !(hasOutputs(attempt, stored) || isTreeless(run))) return undefined
+    sparedByNow.add(run.name)
+    return takeVerdict(attempt, run, stored)
+  }
   // Only before anything is executed: what is spared is spared together with what takes over its tree.
   const lookAgain = async () => {
     // The run that gave its slot back keeps its verdict right after that.

@@ -23,10 +23,19 @@ export function sparedRuns({ runs }: Plan, { keys, reusable, verdicts, asked }: 
   return new Map([...found].filter(([name]) => isSpared(runs.find((run) => run.name === name)!)))
 }
 
+/** Whether its outputs are there still: since it was found, a prune may have removed them. */
+export function hasOutputs({ workshop }: Attempt, stored: StoredVerdict): boolean {
+  return existsSync(outputsOf(workshop, stored))
+}
+
+function outputsOf({ records }: Attempt['workshop'], { build, run }: StoredVerdict): string {
+  return join(records.directory(parseBuildName(build)!), 'runs', directoryName(run))
+}
+
 /** Records a run by a stored verdict, with the outputs of the run that it comes from. */
 export function takeVerdict({ record, workshop }: Attempt, run: PlannedRun, stored: StoredVerdict): RunResult {
   const kept = record.openRun(run)
-  const source = join(workshop.records.directory(parseBuildName(stored.build)!), 'runs', directoryName(stored.run))
+  const source = outputsOf(workshop, stored)
   for (const name of ['artifacts', 'artifacts.json', 'error.json']) {
     if (existsSync(join(source, name))) cpSync(join(source, name), join(kept.directory, name), { recursive: true })
   }
