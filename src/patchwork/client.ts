@@ -181,7 +181,9 @@ async function exists(read: () => Promise<unknown>): Promise<boolean> {
     await read()
     return true
   } catch (error) {
-    if (error instanceof PatchworkError && error.status === 404) return false
-    throw error
+    if (!(error instanceof PatchworkError) || error.status !== 404) throw error
+    // The API's own words; whoever does not know the API at all says so in others.
+    if (/^(?:Not found\.|No \w+ matches)/.test(error.detail)) return false
+    throw new PatchworkError(`${error.message}; expected the API 1.3 of Patchwork there, as 3.1.3 has it`, { status: 404, detail: error.detail, cause: error })
   }
 }

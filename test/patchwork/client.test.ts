@@ -69,6 +69,13 @@ test.each([
   await expect(client.series(2)).rejects.toThrow(message)
 })
 
+test('a server that has no such API is not said to lack the project', async () => {
+  const { fake, client } = await opened({ project: 'nope' })
+  expect(await client.hasProject()).toBe(false)
+  fake.troubles.push({ match: /projects/, times: 1, status: 404, headers: { 'content-type': 'text/html' }, body: '<html><head><title>Page not found at /api/1.3/projects/nope/</title></head></html>' })
+  await expect(client.hasProject()).rejects.toThrow(/404: Page not found at .*; expected the API 1\.3 of Patchwork there/)
+})
+
 test('what passes is tried again, after the time that the server asks for', async () => {
   const { fake, client } = await opened()
   fake.troubles.push({ match: /series\/2/, times: 1, status: 502, body: '' }, { match: /series\/2/, times: 1, status: 429, headers: { 'retry-after': '1' }, body: '' })

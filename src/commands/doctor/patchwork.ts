@@ -20,6 +20,7 @@ async function checkSource({ source, client }: OpenSource, { environment }: Quer
   } catch (error) {
     if (!(error instanceof PatchworkError)) throw error
     if (error.status === 403) return wrong('patchwork', `${url} refuses the token in ${name}: ${error.detail}`, 'make a new one in the user settings of that server, of a user who is a maintainer of the project')
+    if (error.status === 404) return wrong('patchwork', `${project}: ${error.message}`, 'set url in quern.yaml to the address of the server, with the path that Patchwork has there; or have the server upgraded')
     return warning('patchwork', `${project}: ${error.message}`, 'nothing is lost while the server is away: polls begin where the last one ended, and checks wait in the outbox')
   }
   if (rehearse) return ok('patchwork', `${project} at ${url}, in rehearsal: nothing is posted`)
