@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GitError } from './git-error.ts'
+import { saysTorn, suspect } from './mark-mirror.ts'
 import type { Mirror } from './mirror.ts'
 import { runGit, type GitOptions } from './run-git.ts'
 import { writeRepository } from './write-repository.ts'
@@ -55,7 +56,8 @@ export async function openAmTree({ mirror, commit, directory, files, signal }: A
     try {
       await git(args, { doing, input: mail, signal: stop })
     } catch (error) {
-      if (!(error instanceof GitError) || error.code === undefined || ours.test(error.words)) throw error
+      if (error instanceof GitError && saysTorn(error)) suspect(mirror.directory)
+      if (!(error instanceof GitError) || error.code === undefined || ours.test(error.words) || saysTorn(error)) throw error
       return { refused: await reasonOf(error, stop) }
     }
     return { commit: readFileSync(join(directory, '.git/HEAD'), 'utf8').trim() }

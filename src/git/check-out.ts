@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
 import { CheckoutError, GitError } from './git-error.ts'
 import { lfsSettings } from './lfs.ts'
+import { saysTorn, suspect } from './mark-mirror.ts'
 import type { Mirror } from './mirror.ts'
 import type { Mirrors } from './mirrors.ts'
 import { readRemote } from './remote.ts'
@@ -50,6 +51,7 @@ export async function checkOut(options: CheckoutOptions): Promise<Checkout> {
   try {
     await checkOutAt(options, mounts, 0)
   } catch (error) {
+    if (error instanceof GitError && saysTorn(error)) suspect(options.mirror.directory)
     throw error instanceof GitError ? new CheckoutError(error.message, { cause: error }) : error
   }
   return { mounts: [...mounts.values()] }

@@ -1,5 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readIfThere } from '../disk/read.ts'
+import type { GitError } from './git-error.ts'
 
 /** Written while git changes a mirror: where a later fetch finds it, its writer died, and it mends what that left. */
 export const marker = 'quern-fetching'
@@ -30,3 +32,24 @@ export function removeWithin(directory: string, names: RegExp): void {
     if (names.test(name)) rmSync(join(directory, name), { force: true, recursive: true })
   }
 }
+
+/**
+ * What git says of a repository that has lost content, as by a power cut. Servers, askpass and names in mails and commits can say the same,
+ * so this is a reason to look, not to believe it.
+ */
+const torn = /inflate: data stream error|object .*is corrupt|bad object|object file .* is empty|not a valid object|unable to (?:read|unpack)|missing (?:blob|tree|commit)|not a git repository|bad (?:numeric )?config/i
+
+export function saysTorn({ words }: GitError): boolean {
+  return torn.test(words)
+}
+
+/** Has the next fetch check the whole mirror, and clone it anew where content is lost. */
+export function suspect(path: string): void {
+  writeFileSync(join(path, marker), suspected)
+}
+
+export function isSuspected(path: string): boolean {
+  return readIfThere(join(path, marker)) === suspected
+}
+
+const suspected = 'torn\n'

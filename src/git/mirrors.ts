@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, renameSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAll } from '../disk/remove.ts'
+import { syncTree } from '../disk/sync.ts'
 import { withLock } from '../disk/with-lock.ts'
 import { makeDirectory, writeAtomically } from '../disk/write.ts'
 import { allowedRemote } from './allowed-remote.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { followHead } from './follow-head.ts'
 import { CheckoutError, GitError } from './git-error.ts'
-import { marked, marker, removeWithin } from './mark-mirror.ts'
+import { isSuspected, marked, marker, removeWithin, saysTorn } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
 import type { Remote } from './remote.ts'
 import { runGit, type GitOptions } from './run-git.ts'
@@ -84,12 +85,12 @@ async function bringUpToDate(context: Context): Promise<void> {
   await fetchCommit(context)
 }
 
-/** A power cut can tear objects that git does not sync: such a mirror would fail for ever. Servers and askpass use git's words for it, too. */
+/** What a power cut tore would fail for ever. */
 async function fetchOrCloneAnew(context: Context): Promise<void> {
   try {
     await marked(context.path, () => fetchAll(context))
   } catch (error) {
-    if (!(error instanceof GitError) || !/corrupt|bad object|object file .* is empty|not a git repository|unable to read/i.test(error.words)) throw error
+    if (!(error instanceof GitError) || !saysTorn(error)) throw error
     await clone(context)
   }
 }
@@ -97,6 +98,8 @@ async function fetchOrCloneAnew(context: Context): Promise<void> {
 /** Clones under another name first, so that half a clone is never taken for a mirror, and one that is here goes only when another takes its place. */
 async function clone({ remote, path, git }: Context): Promise<void> {
   await runGit(['clone', '--quiet', '--bare', '--no-local', '--template=', '--', remote.url, temporary(path)], { ...git, doing: `cloning ${remote.url}` })
+  // Git leaves its settings and all names to chance.
+  await syncTree(temporary(path))
   await removeAll(path)
   renameSync(temporary(path), path)
 }
@@ -149,8 +152,9 @@ async function pointsThere(context: Context): Promise<boolean> {
 /** A fetch was killed: its lock files are stale, since we hold the mirror's own lock. What a power cut tore is cloned anew. */
 async function repair({ path, git }: Context): Promise<void> {
   removeWithin(path, /\.lock$|^gc\.pid$|^objects\/(?:.*\/)?tmp_[^/]*$/)
+  const depth = isSuspected(path) ? '--full' : '--connectivity-only'
   try {
-    await runGit(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { ...git, cwd: path, doing: `checking ${path}` })
+    await runGit(['fsck', depth, '--no-dangling', '--no-progress'], { ...git, cwd: path, doing: `checking ${path}` })
     rmSync(join(path, marker), { force: true })
   } catch (error) {
     if (!(error instanceof GitError)) throw error
@@ -163,10 +167,13 @@ function gitFor(remote: Remote, world: Record<string, string>, { token = remote.
   return { doing: '', env, cwd: world['HOME']!, signal, token, protocols: [remote.protocol], config: lowSpeed, timeout: fetchTimeout }
 }
 
-/** Git's global settings: a repository that this server's settings name by its path may belong to another user. */
+/**
+ * Git's global settings: a repository that this server's settings name by its path may belong to another user. By itself git
+ * flushes packs only, and a power cut would leave objects and refs empty. https://git-scm.com/docs/git-config#Documentation/git-config.txt-corefsync
+ */
 function writeConfig(directory: string): string {
   const path = join(directory, 'gitconfig')
-  writeAtomically(path, '[safe]\n\tdirectory = *\n')
+  writeAtomically(path, '[safe]\n\tdirectory = *\n[core]\n\tfsync = committed,reference\n')
   return path
 }
 

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { CheckoutError, GitError } from '../../src/git/git-error.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const env = gitWorld(process.env)
@@ -122,6 +123,31 @@ test('a mirror whose objects are torn is cloned anew', async () => {
   mkdirSync(join(directory, 'objects'))
   const commit = repo.commit({ 'a.txt': 'two' })
   expect(await (await mirrors.fetchMirror(repo.path, { commit })).resolve('main')).toBe(commit)
+})
+
+test('a mirror whose settings a power cut emptied is cloned anew', async () => {
+  const repo = gitRepo()
+  repo.commit({ 'a.txt': 'one' })
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  const { directory } = await mirrors.fetchMirror(repo.path)
+  writeFileSync(join(directory, 'config'), '[core]\n\trepositoryformatversion = \n')
+  const commit = repo.commit({ 'a.txt': 'two' })
+  expect(await (await mirrors.fetchMirror(repo.path, { commit })).resolve('main')).toBe(commit)
+})
+
+test('objects and refs that git fetches are flushed to disk (needs strace: apt-get install strace)', { skip: !isInstalled('strace', 'apt-get install strace') }, async () => {
+  const repo = gitRepo()
+  repo.commit({ 'a.txt': 'one' })
+  const directory = tempDir()
+  const trace = join(tempDir(), 'trace')
+  const fetched = (commit: string) => execFileSync('strace', ['-f', '-qq', '-y', '-e', 'trace=fsync', '-o', trace, process.execPath, join('node_modules/.bin/jiti'), 'test/helpers/fetch-child.ts', directory, repo.path, commit])
+  fetched(repo.git('rev-parse', 'HEAD'))
+  expect(readFileSync(trace, 'utf8')).toMatch(/fsync\(\d+<[^>]*\.clone\/config>/)
+  const commit = repo.commit({ 'a.txt': 'two' })
+  fetched(commit)
+  const flushed = readFileSync(trace, 'utf8')
+  expect(flushed.match(/fsync\(\d+<[^>]*\/objects\/[^>]*tmp_obj_/g)).toHaveLength(3)
+  expect(flushed).toMatch(/fsync\(\d+<[^>]*\/refs\/heads\/main\.lock>/)
 })
 
 test('a mirror stays although the objects of its server are torn', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
@@ -124,6 +124,28 @@ test.each([
   const { patches } = await apply(id)
 
   expect(patches.map(({ commit }) => show(commit, '--format=%an <%ae>'))).toEqual([`${expected} <author@example.org>`])
+})
+
+test('where a power cut emptied a blob of the mirror no patch is told as one that does not apply, and the next fetch mends the mirror', async () => {
+  const repo = gitRepo()
+  repo.commit({ other: 'one\n' }, 'start')
+  const { apply, fake, mirror } = await bench(repo)
+  const tip = repo.commit({ file: 'first\n' }, 'file: add')
+  repo.commit({ file: 'second\n' }, 'file: change')
+  const mail = mailOf(repo)
+  repo.git('reset', '--quiet', '--hard', tip)
+  const mirrors = openMirrors(dirname(mirror.directory), { env: gitWorld(process.env), localPaths: true })
+  await mirrors.fetchMirror(repo.path)
+  const blob = repo.git('rev-parse', `${tip}:file`)
+  const object = join(mirror.directory, 'objects', blob.slice(0, 2), blob.slice(2))
+  chmodSync(object, 0o644)
+  writeFileSync(object, Buffer.alloc(20))
+  const { id } = fake.addSeries({ patches: [{ name: 'file: change', mail }] })
+
+  await expect(apply(id, { tip })).rejects.toThrow(/is corrupt|inflate: data stream error/)
+
+  await mirrors.fetchMirror(repo.path, { commit: tip, refs: ['refs/heads/main'] })
+  expect(await apply(id, { tip })).toMatchObject({ kind: 'applied' })
 })
 
 test('carriage returns that the mbox lost are taken from the diff', async () => {
