@@ -2,8 +2,10 @@ import type { Command } from 'commander'
 import { homeDirectory } from '../config/home.ts'
 import { readable } from '../model/readable.ts'
 import { counted, type Check } from './doctor/check.ts'
+import { checkContainers } from './doctor/containers.ts'
 import { checkCron } from './doctor/cron.ts'
 import { checkDisk } from './doctor/disk.ts'
+import { checkIsolation } from './doctor/isolation.ts'
 import { checkMail } from './doctor/mail.ts'
 import { checkPatchwork } from './doctor/patchwork.ts'
 import { checkPipelines } from './doctor/pipelines.ts'
@@ -33,18 +35,19 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
 /** Everything is looked at, whatever else is wrong; without settings, what needs none. */
 async function examine(home: string): Promise<Check[]> {
   const { config, check } = await readConfig()
-  const [programs, cron, ...configured] = await Promise.all([
-    checkPrograms(wantedPrograms(config)),
+  const [programs, isolation, cron, containers, ...configured] = await Promise.all([
+    checkPrograms(),
+    checkIsolation(wantedIsolation(home, config)),
     checkCron(home),
+    config === undefined ? [] : checkContainers(config),
     ...(config === undefined ? [] : [checkReceiver(config), checkMail(config), checkServerSecrets(config), checkPatchwork(config), checkPipelines(config)]),
   ])
-  return [...programs, check, ...(config === undefined ? [] : checkSettings(config)), ...checkDisk(home), ...cron, ...configured.flat(), checkQueue(home), checkIndex(home)]
+  return [...programs, ...isolation, containers, check, ...(config === undefined ? [] : checkSettings(config)), ...checkDisk(home), ...cron, ...configured, checkQueue(home), checkIndex(home)].flat()
 }
 
 /** With settings that cannot be read, their defaults. */
-function wantedPrograms(config: QuernConfig | undefined) {
-  const { TREE_KILL: treeKill = 'auto' as const, ENGINE: engine = 'auto' } = config?.settings ?? {}
-  return { treeKill, engine, networkGranted: (config?.structure.grants.untrusted_network ?? []).length > 0 }
+function wantedIsolation(home: string, config: QuernConfig | undefined) {
+  return { home, treeKill: config?.settings.TREE_KILL ?? ('auto' as const), networkGranted: (config?.structure.grants.untrusted_network ?? []).length > 0 }
 }
 
 const marks = { ok: paint('green', 'ok     '), warning: paint('yellow', 'warning'), wrong: paint('red', 'wrong  ') }

@@ -33,6 +33,7 @@ export function openExecutors(config: QuernConfig): Executors {
   return { executor, guardWork }
 }
 
-function settingsOf({ home, settings, environment }: QuernConfig): ExecutorSettings {
+/** What the executors of this server are opened with. */
+export function settingsOf({ home, settings, environment }: QuernConfig): ExecutorSettings {
   return executorSettings(settings, { hidden: [home, installation()], environment, home })
 }

@@ -66,7 +66,7 @@ async function join([command, ...options]: string[], { pid, mark, deadline }: { 
   let failure: string | undefined
   let complaint = ''
   child.on('error', (error) => (failure = error.message))
-  child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(0, 300)))
+  child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(-300)))
   child.on('exit', (code) => (failure = `exit code ${code}, ${complaint.trim().replaceAll('\n', ', ')}`))
   // A route to everywhere, 0.0.0.0 in the second column, is what both programs set last.
   await until(() => failure !== undefined || /^tap0\t00000000\t/m.test(read(pid, 'net/route')), deadline)

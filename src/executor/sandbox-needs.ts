@@ -24,7 +24,16 @@ export function bubblewrapHelp(): string {
 
 /** A complaint of the programs around a script; what this host refuses them is followed by how to allow it. */
 export function withRemedy(complaint: string): string {
-  if (/bwrap: Can't mount proc/.test(complaint)) return `${complaint}; a part of /proc is covered here, as ProtectKernelTunables= or ProtectKernelLogs= of a systemd unit and containers cover it, and user ${process.getuid!()} may mount no other then: start the builder without that, or as root`
-  if (!/^.*bwrap: .*(namespace|uid map|Operation not permitted|No space left)/is.test(complaint)) return complaint
-  return `${complaint}; this host does not allow user ${process.getuid!()} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root`
+  const remedy = remedyFor(complaint)
+  return remedy === undefined ? complaint : `${complaint}; ${remedy}`
+}
+
+/** How this host is brought to allow what the programs around a script complain of; undefined where that is nothing of this host's. */
+export function remedyFor(complaint: string): string | undefined {
+  const user = process.getuid!()
+  if (/\/dev\/net\/tun|tun socket/.test(complaint)) return `user ${user} needs /dev/net/tun to read and write: modprobe tun where it is not there, chmod 666 /dev/net/tun where it is; a container gets it by --device /dev/net/tun`
+  if (/bwrap: Can't mount proc/.test(complaint)) return `a part of /proc is covered here, as ProtectKernelTunables= or ProtectKernelLogs= of a systemd unit and containers cover it, and user ${user} may mount no other then: start the builder without that${user === 0 ? ' (a container with --privileged)' : ', or as root'}`
+  if (!/^.*bwrap: .*(namespace|uid map|Operation not permitted|No space left)/is.test(complaint)) return undefined
+  if (user === 0) return 'root may make no namespaces here, as in a container: start that with --privileged, or the builder outside of it'
+  return `this host does not allow user ${user} the namespaces of a sandbox: allow them (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000), or start the builder as root`
 }

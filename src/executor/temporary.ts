@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 
 /** Makes a directory that only this user can enter and that its maker removes, or `removeTemporary` where that was killed. */
-export function makeTemporary(kind: 'container' | 'file' | 'hosts' | 'nursery' | 'output'): string {
+export function makeTemporary(kind: 'container' | 'file' | 'hosts' | 'nursery' | 'output' | 'trial'): string {
   return mkdtempSync(join(tmpdir(), `quern-${kind}-${numbering()}-${process.pid}-`))
 }
 

@@ -10,6 +10,7 @@ import { startsBuilder } from '../../src/commands/doctor/cron.ts'
 import { checkNode } from '../../src/commands/doctor/programs.ts'
 import { isNear } from '../../src/commands/doctor/settings.ts'
 import { inactiveToken, maintainerToken, startFakePatchwork } from '../helpers/fake-patchwork.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -69,6 +70,48 @@ test.runIf(root)('another user than the owner of the home is told to be that one
   const { stdout } = await promisify(execFile)('setpriv', [...asNobody, 'bin/quern', 'doctor', '--json'], { env }).catch((error: { stdout: string }) => error)
   const { checks } = JSON.parse(stdout) as { checks: Check[] }
   expect(checks.find(({ name }) => name === 'directories')).toMatchObject({ state: 'wrong', remedy: `${home} belongs to user 0, and you are 65534: call doctor as the user that cron and the receiver run as` })
+})
+
+/** What the user of a home, an ordinary one as NOBODY, is told on a host that a shell command, as root in a mount namespace, has changed. */
+async function examineOnHost(change: string, home: string): Promise<(name: string) => Check> {
+  spawnSync('sh', ['-c', 'chmod 755 "$0/.." && chown -R 65534:65534 "$0"', home])
+  const asNobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups'
+  const env = { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }
+  const { stdout } = await promisify(execFile)('unshare', ['--mount', 'sh', '-c', change.replace('NOBODY', asNobody)], { env }).catch((error: { stdout: string }) => error)
+  const { checks } = JSON.parse(stdout) as { checks: Check[] }
+  return (name) => checks.find((check) => check.name === name)!
+}
+
+const withSandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
+
+test.runIf(root && withSandbox)('a bubblewrap that may make no namespaces is no sandbox, and how to allow them is told for it and for ending jobs', async () => {
+  const { home } = await soundHome()
+  const forbidden = 'exec NOBODY unshare --user --map-current-user --keep-caps sh -c "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all bin/quern doctor --json"'
+  const check = await examineOnHost(forbidden, home)
+  expect(check('sandbox')).toMatchObject({ state: 'warning', found: expect.stringContaining('bwrap: '), remedy: expect.stringContaining('sysctl') })
+  expect(check('ending jobs')).toMatchObject({ state: 'warning', remedy: check('sandbox').remedy })
+})
+
+test.runIf(root && withSandbox)('where a part of /proc is covered, that is told, and no sysctl', async () => {
+  const { home } = await soundHome()
+  const check = await examineOnHost('mount --bind /dev/null /proc/uptime && exec NOBODY bin/quern doctor --json', home)
+  for (const name of ['sandbox', 'ending jobs']) expect(check(name)).toMatchObject({ state: 'warning', remedy: expect.stringMatching(/^a part of \/proc is covered here, (?!.*sysctl)/) })
+})
+
+test.runIf(root && withSandbox && isInstalled('slirp4netns', 'apt-get install slirp4netns'))('a granted network that the host does not let be made is wrong, the sandbox beside it is not', async () => {
+  const { home } = await soundHome()
+  writeFileSync(join(home, 'quern.yaml'), JSON.stringify({ grants: { untrusted_network: ['example/app'] } }))
+  const check = await examineOnHost('mkdir -p /dev/net && mount -t tmpfs none /dev/net && exec bin/quern doctor --json', home)
+  expect(check('network')).toMatchObject({ state: 'wrong', remedy: expect.stringContaining('/dev/net/tun') })
+  expect(check('sandbox').state).toBe('ok')
+})
+
+test.runIf(isInstalled('podman', 'apt-get install podman'))('an engine that this user cannot use is wrong where a job definition names an image', async () => {
+  const { home, settings } = await soundHome()
+  appendFileSync(settings, 'export ENGINE_OPTIONS="--no-such-option"\n')
+  expect((await examine(home)).state('containers')).toBe('ok')
+  writeFileSync(join(home, 'job-defs/image.yml'), 'containers: [{image: debian}]\nscript: make\n')
+  expect((await examine(home)).check('containers')).toMatchObject({ state: 'wrong', found: expect.stringMatching(/cannot be used by .*, and the job image names an image: .*no-such-option/s) })
 })
 
 test('warnings alone leave the exit code 0', async () => {
