@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chownSync, chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
+import { onTestFinished } from 'vitest'
 import type { Ending, Execution } from '../../src/executor/executor.ts'
 import { findProgram, programDirectories } from '../../src/executor/find-program.ts'
+import { removeLeftGroups } from '../../src/executor/limit-group.ts'
 import { tempDir } from './temp-dir.ts'
 
 export interface ChildEnding extends Ending {
@@ -36,6 +38,8 @@ export function startExecution(executor: 'shell' | 'sandbox' | 'container', exec
   }
   if (without.length > 0 || Object.keys(files).length > 0) command.unshift(...mounting([...hidden(without), ...replaced(files)]))
   const child = spawn(command[0]!, command.slice(1), { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  // Where it was killed, nobody else will: no builder follows in its home.
+  onTestFinished(() => removeLeftGroups(execution.id.split('/')[0]!))
   return { child, ended: answerOf(child) }
 }
 
