@@ -15,10 +15,16 @@ command_of() {
   fi 2>/dev/null
 }
 
-# Whether the process with this number is a receiver, or this script on its way to one: numbers are used again.
+# Whether a process works in this home, or in one that was here before. A copy of a home brings the number of the other's receiver.
+works_here() {
+  [ ! -e "/proc/$1/cwd" ] || [ "/proc/$1/cwd" -ef "$home" ] || [ "$(readlink "/proc/$1/cwd")" = "$(cd "$home" && pwd -P) (deleted)" ]
+}
+
+# Whether the process with this number is a receiver of this home, or this script on its way to one: numbers are used again.
 is_ours() {
   case $(command_of "$1") in
-    *dist/main.cjs\ serve* | *start-webhook.sh*) return 0 ;;
+    *dist/main.cjs\ serve*) works_here "$1" ;;
+    *start-webhook.sh*) return 0 ;;
     *) return 1 ;;
   esac
 }
@@ -75,6 +81,10 @@ give_up() {
   exit 1
 }
 
+if [ ! -d "$home" ]; then
+  echo "start-webhook.sh: there is no $home: make a home there with quern init, or name another by QUERN_HOME" >&2
+  exit 1
+fi
 mkdir -p "$home/logs" || exit 1
 take_pid_file
 receiver=

@@ -20,16 +20,21 @@ command_of() {
   fi 2>/dev/null
 }
 
-# Numbers of processes are used again: only a receiver is ended.
+# Whether a process works in this home, or in one that was here before. A copy of a home brings the number of the other's receiver.
+works_here() {
+  [ ! -e "/proc/$1/cwd" ] || [ "/proc/$1/cwd" -ef "$home" ] || [ "$(readlink "/proc/$1/cwd")" = "$(cd "$home" && pwd -P) (deleted)" ]
+}
+
+# Numbers of processes are used again: only a receiver of this home is ended.
 is_receiver() {
   case $(command_of "$pid") in
-    *dist/main.cjs\ serve*) return 0 ;;
+    *dist/main.cjs\ serve*) works_here "$pid" ;;
     *) return 1 ;;
   esac
 }
 
 if [ -z "$pid" ] || ! is_receiver; then
-  echo "stop-webhook.sh: process $pid is no receiver (any more); removed $pid_file" >&2
+  echo "stop-webhook.sh: process $pid is no receiver of $home (any more); removed $pid_file" >&2
   rm -f "$pid_file"
   exit 1
 fi

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
@@ -39,6 +39,36 @@ test("stop-webhook.sh does not end a stranger's process that has the number now"
   expect(script('stop-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`process ${stranger.pid} is no receiver`) })
   expect(stranger.exitCode).toBe(null)
   expect(existsSync(join(home, 'logs/webhook.pid'))).toBe(false)
+})
+
+test.skipIf(!existsSync('/proc/self/cwd'))('the copy of a home whose receiver runs neither ends that one nor takes it for its own, and a home that was moved ends it', async () => {
+  const { home, port } = await newHome()
+  script('start-webhook.sh', home)
+  const copy = join(tempDir(), 'copy')
+  cpSync(home, copy, { recursive: true })
+  const health = () => fetch(`http://127.0.0.1:${port}/healthz`).then(({ status }) => status)
+  expect(script('start-webhook.sh', copy)).toMatchObject({ status: 1, stderr: expect.stringContaining('something listens there already') })
+  cpSync(join(home, 'logs/webhook.pid'), join(copy, 'logs/webhook.pid'))
+  expect(script('stop-webhook.sh', copy)).toMatchObject({ status: 1, stderr: expect.stringContaining(`is no receiver of ${copy}`) })
+  expect(await health()).toBe(200)
+  renameSync(home, `${home}-moved`)
+  expect(script('stop-webhook.sh', `${home}-moved`)).toMatchObject({ status: 0 })
+  await expect(health()).rejects.toThrow()
+})
+
+test('a receiver ends from a home that was put back at its place', async () => {
+  const { home } = await newHome()
+  script('start-webhook.sh', home)
+  cpSync(home, `${home}-saved`, { recursive: true })
+  rmSync(home, { recursive: true })
+  renameSync(`${home}-saved`, home)
+  expect(script('stop-webhook.sh', home)).toMatchObject({ status: 0 })
+})
+
+test('start-webhook.sh makes no home of a place that is none', () => {
+  const home = join(tempDir(), 'nowhere')
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`there is no ${home}`) })
+  expect(existsSync(home)).toBe(false)
 })
 
 test('start-webhook.sh takes a home that is named by where it lies from here', async () => {
