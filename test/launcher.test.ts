@@ -76,12 +76,19 @@ test('it finds its checkout through links, relative ones too, and from PATH', ()
   }
 })
 
-test('a node that is nowhere is told with where it was looked for, and the remedy', () => {
+test('a node that is named and is not there is told, with the file that names it, and nowhere else is looked', () => {
   const { home, run } = aPlace()
   const { status, stderr } = run(['queue'], { env: { NODE: '/nonexistent/node' } })
   expect(status).toBe(2)
-  expect(stderr).toContain('cannot find node (20.19 or newer)')
-  expect(stderr).toContain(`${home}/environment.sh`)
+  expect(stderr).toContain('NODE is /nonexistent/node, which is not there')
+  expect(stderr).toContain(`node (20.19 or newer) by its full path in ${home}/environment.sh`)
+})
+
+test.each(['export THREADS = 3', 'export NAME="one'])('where the shell cannot read %j in environment.sh, that file is named', (line) => {
+  const { home, run } = aPlace()
+  writeFileSync(join(home, 'environment.sh'), `${line}\n`)
+  // A bash that is sh goes on, and names it by itself.
+  expect(run(['queue']).stderr).toContain(`${home}/environment.sh`)
 })
 
 test('an installation that was not compiled says what to run, and where', () => {
