@@ -19,7 +19,7 @@ const givenUmask = 0o022
 export function define(command: Command): void {
   command
     .option('--threads <number>', 'how many runs execute at once (THREADS in environment.sh, else 1)', wholeNumber)
-    .addHelpText('after', '\nBuilds what waits in the queue and sends what waits in the outbox, then ends. Cron starts it each minute:\n  * * * * * /path/to/bin/quern build --threads 2')
+    .addHelpText('after', '\nBuilds what waits in the queue and sends what waits in the outbox, then ends. Cron starts it each minute:\n  * * * * * QUERN_HOME=/path/to/home /path/to/bin/quern build --threads 2')
     .action(({ threads }: { threads?: number }) => build(threads))
 }
 

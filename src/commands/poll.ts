@@ -31,7 +31,7 @@ export function define(command: Command): void {
     .addOption(new Option('--json', 'as JSON: a list of projects, each with its counts, or with "skipped" or "error"').conflicts('watch'))
     .addHelpText(
       'after',
-      '\nAsks the Patchwork servers of quern.yaml for completed series and queues one entry a series and pipeline.\nThe first poll starts at the newest event and queues nothing. Under cron it says nothing unless something has to be mended:\n  * * * * * /path/to/bin/quern poll',
+      '\nAsks the Patchwork servers of quern.yaml for completed series and queues one entry a series and pipeline.\nThe first poll starts at the newest event and queues nothing. Under cron it says nothing unless something has to be mended:\n  * * * * * QUERN_HOME=/path/to/home /path/to/bin/quern poll',
     )
     .action(run)
 }

@@ -35,7 +35,7 @@ export function define(command: Command): void {
   command
     .option('--dry-run', 'tell what would be removed, and remove nothing')
     .option('--json', 'as JSON: a list of builds with their bytes')
-    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days,\nmailed series when their last record is gone, too; mirrors of repositories and packages of pipelines that nobody has used for ${cached} days go.\n\nCrontab:\n  17 3 * * * /path/to/bin/quern prune`)
+    .addHelpText('after', `\nRemoves the records that the retention of quern.yaml, or of their job definition, does not keep; without a rule all are kept.\nThe newest build of a pipeline always stays. Decisions and deliveries are forgotten after ${remembered} days,\nmailed series when their last record is gone, too; mirrors of repositories and packages of pipelines that nobody has used for ${cached} days go.\n\nCrontab:\n  17 3 * * * QUERN_HOME=/path/to/home /path/to/bin/quern prune`)
     .action((options: { dryRun?: boolean; json?: boolean }) => prune(options))
 }
 

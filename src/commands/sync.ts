@@ -14,7 +14,7 @@ export function define(command: Command): void {
   command
     .option('--json', 'as JSON')
     .option('-q, --quiet', 'say nothing where nothing was new, for cron')
-    .addHelpText('after', "\nBrings job-defs, a git clone, to where its branch is on the server, and checks what is new. Records of removed jobs stay until their retention ends.\n\nCrontab:\n  */5 * * * * /path/to/bin/quern sync --quiet")
+    .addHelpText('after', "\nBrings job-defs, a git clone, to where its branch is on the server, and checks what is new. Records of removed jobs stay until their retention ends.\n\nCrontab:\n  */5 * * * * QUERN_HOME=/path/to/home /path/to/bin/quern sync --quiet")
     .action(sync)
 }
 
