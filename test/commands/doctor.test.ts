@@ -181,6 +181,20 @@ test('a job that quern.yaml names and that is not defined, or not rightly, is fo
   ])
 })
 
+test('a mail server that is there, and spoken to in a way that it does not take, is not to be installed', async () => {
+  const { home, settings } = await soundHome()
+  const asking = await smtpListener({ login: { user: 'ci', password: 'right' } })
+  const environment = readFileSync(settings, 'utf8')
+  const remedy = async (url: string) => {
+    writeFileSync(settings, `${environment}export SMTP_URL="${url}"\n`)
+    return (await examine(home)).check('mail server').remedy
+  }
+  expect(await remedy(asking.url.replace('//', '//ci:wrong@'))).toContain('somebody answers there')
+  expect(await remedy(asking.url.replace('smtp:', 'smtps:'))).toContain('somebody answers there')
+  await asking.close()
+  expect(await remedy(asking.url)).toContain('start a mail server there')
+})
+
 test('a receiver that is not ours is told apart', async () => {
   const { home } = await soundHome(404)
   const { code, check } = await examine(home)
@@ -223,6 +237,8 @@ test('a crontab line counts for the home that it names', () => {
   expect(startsBuilder(`* * * * * QUERN_HOME='${home}' '${checkout}/bin/quern' build\n`, home)).toBe(true)
   expect(startsBuilder(`* * * * * root ${checkout}/bin/quern build\n`, checkout)).toBe(true)
   expect(startsBuilder(`* * * * * ${checkout}/bin/quern build\n`, home)).toBe(false)
+  expect(startsBuilder(`QUERN_HOME = "${home}"\n* * * * * ${checkout}/bin/quern build\n`, home)).toBe(true)
+  expect(startsBuilder(`* * * * * ${checkout}/bin/quern build\nQUERN_HOME=${home}\n`, home)).toBe(false)
   expect(startsBuilder(`# * * * * * QUERN_HOME=${home} ${checkout}/bin/quern build\n`, home)).toBe(false)
   expect(startsBuilder(`* * * * * QUERN_HOME=${home} ${checkout}/bin/quern prune\n`, home)).toBe(false)
 })

@@ -26,12 +26,15 @@ export async function checkCron(home: string): Promise<Check[]> {
 
 /** Whether a line of a crontab, comments left out, starts `quern build` for this home: one that calls a checkout which was moved does not. */
 export function startsBuilder(crontab: string, home: string): boolean {
+  let given: string | undefined
   return crontab.split('\n').some((line) => {
+    // A line that only sets a variable sets it for those below it.
+    given = /^\s*QUERN_HOME\s*=\s*(.*?)\s*$/.exec(line)?.[1]?.replace(/^(['"])(.*)\1$/, '$2') ?? given
     if (/^\s*#/.test(line) || !/\bquern['"]? +build\b/.test(line)) return false
     const launcher = launcherIn(line)
     if (launcher.startsWith('/') && !existsSync(launcher)) return false
     const named = /QUERN_HOME=('[^']*'|"[^"]*"|\S+)/.exec(line)?.[1]?.replace(/^['"]|['"]$/g, '')
-    return sameDirectory(named ?? checkoutOf(launcher), home)
+    return sameDirectory(named ?? given ?? checkoutOf(launcher), home)
   })
 }
 

@@ -17,7 +17,14 @@ export async function checkMail({ home, settings }: QuernConfig): Promise<Check[
 async function checkServer(url: string): Promise<Check> {
   const { host } = new URL(url)
   const problem = await verifyServer(url)
-  return problem === undefined ? ok('mail server', `${host} answers`) : wrong('mail server', `${host}: ${problem}`, 'start a mail server there (apt install exim4), or set SMTP_URL in environment.sh: smtp://user:password@mail.example.org:587')
+  return problem === undefined ? ok('mail server', `${host} answers`) : wrong('mail server', `${host}: ${problem}`, remedyFor(problem))
+}
+
+/** A server that answers is not to be installed: how it is spoken to does not suit it. */
+function remedyFor(problem: string): string {
+  const example = 'smtp://user:password@mail.example.org:587'
+  if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|timeout/i.test(problem)) return `start a mail server there (apt install exim4), or set SMTP_URL in environment.sh: ${example}`
+  return `somebody answers there: make SMTP_URL in environment.sh suit it, like ${example}: smtps:// only for a port that begins with TLS (465), user and password as it knows them (an @ in them is %40), a certificate that this host trusts`
 }
 
 function checkDead(home: string): Check {
