@@ -18,6 +18,7 @@ else startBare({ 'hmac-only': async () => {}, 'fsync-promises': keepByPromises, 
 async function startWithoutDisk(): Promise<void> {
   const app = webhookApp({
     hooks: [{ id: 'amp_main', secret }],
+    homeId: 'test',
     prefix: '/webhook',
     queue: { enqueue: async (request) => ({ entry: `${request.delivery}.json`, duplicate: false }) },
     ledger: { decide: () => {} },

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { homeId } from '../build/world.ts'
 import { installation } from '../config/home.ts'
 import { makeDirectory } from '../disk/write.ts'
 import { openLedger } from '../ledger/open-ledger.ts'
@@ -29,7 +30,7 @@ async function serve(config: QuernConfig): Promise<void> {
   const log = openReceiverLog(requireHome(home))
   const ledger = openLedger(join(home, 'ledger'), log)
   const queue = openDirectoryQueue(home, { ledger, log })
-  const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {}, elsewhere: pagesOf(config, log) })
+  const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, homeId: homeId(home), queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {}, elsewhere: pagesOf(config, log) })
   const receiver = await listen(app, address)
   for (const { id } of hooks) printLine(`Listening on ${receiver.url}${settings.URL_PREFIX}/${id}`)
   log.info({ url: receiver.url, hooks: hooks.map(({ id }) => id) }, 'the receiver listens')

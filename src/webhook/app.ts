@@ -18,6 +18,8 @@ export interface WebhookRooms {
   hooks: Hook[]
   /** The path in front of the hook's id, like `/webhook`. */
   prefix: string
+  /** Says whose receiver answers. */
+  homeId: string
   queue: Pick<Queue, 'enqueue'>
   ledger: Pick<Ledger, 'decide'>
   log: Logger
@@ -34,6 +36,7 @@ interface Answer {
   result: 'queued' | 'duplicate' | 'ignored' | 'pong' | 'listening' | 'refused' | 'unavailable'
   reason: string
   entry?: string
+  home?: string
 }
 
 /** Seconds after which a sender may try again where nothing could be kept. */
@@ -42,16 +45,16 @@ const retryAfter = '60'
 type Env = { Bindings: HttpBindings }
 
 /**
- * The receiver: `POST <prefix>/<hook>` takes deliveries, `GET /healthz` says that it listens. Runs on @hono/node-server.
+ * The receiver: `POST <prefix>/<hook>` takes deliveries, `GET /healthz` says that it listens, and for which home. Runs on @hono/node-server.
  * It answers 2xx only once what the answer says is durable (law 1), and never waits for a build.
  */
-export function webhookApp({ hooks, prefix, bounds = bodyBounds, ...rooms }: WebhookRooms): Hono<Env> {
+export function webhookApp({ hooks, prefix, homeId, bounds = bodyBounds, ...rooms }: WebhookRooms): Hono<Env> {
   const doors = new Map(hooks.map((hook) => [hook.id, openDoor(hook)]))
   const readBody = openBodyReader(bounds)
   const decideTogether = together(rooms.ledger.decide)
   const app = new Hono<Env>()
   app.use(hangUpOnUnread)
-  app.get('/healthz', (c) => send(c, { status: 200, result: 'listening', reason: 'the receiver listens' }))
+  app.get('/healthz', (c) => send(c, { status: 200, result: 'listening', reason: 'the receiver listens', home: homeId }))
   app.post(`${prefix}/:hook`, async (c) => {
     const event: Partial<Decision> = {}
     const answer = await receive(c, event).catch((error: unknown) => refuse(error, event))

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
+import { homeId } from '../../src/build/world.ts'
 import type { Check } from '../../src/commands/doctor/check.ts'
 import { startsBuilder } from '../../src/commands/doctor/cron.ts'
 import { checkNode } from '../../src/commands/doctor/programs.ts'
 import { isNear } from '../../src/commands/doctor/settings.ts'
 import { inactiveToken, maintainerToken, startFakePatchwork } from '../helpers/fake-patchwork.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
+import { receiver } from '../helpers/receiver.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -200,6 +202,17 @@ test('a receiver that is not ours is told apart', async () => {
   const { code, check } = await examine(home)
   expect(code).toBe(1)
   expect(check('receiver').found).toContain('answers 404 instead of 200')
+})
+
+test('the receiver of another home on the same port is told from that of this one', async () => {
+  const { home, settings } = await soundHome()
+  const look = async (answering: string) => {
+    const { url } = await receiver({ homeId: answering })
+    appendFileSync(settings, `export PORT="${new URL(url).port}"\n`)
+    return (await examine(home)).check('receiver')
+  }
+  expect(await look(homeId(home))).toMatchObject({ state: 'ok' })
+  expect(await look(homeId(tempDir()))).toMatchObject({ state: 'wrong', found: expect.stringContaining('the receiver of another home') })
 })
 
 test('with settings that cannot be read, everything else is still looked at', async () => {

@@ -17,6 +17,7 @@ export async function receiver(rooms: Partial<WebhookRooms> = {}) {
   const queued: Request[] = []
   const app = webhookApp({
     hooks: [{ id: 'amp_main', secret }],
+    homeId: 'test',
     prefix: '/webhook',
     queue: {
       async enqueue(request) {

@@ -1,5 +1,7 @@
 import { get } from 'node:http'
 import { get as secureGet } from 'node:https'
+import { homeId } from '../../build/world.ts'
+import { orMissing } from '../../disk/read.ts'
 import type { QuernConfig } from '../open-config.ts'
 import { launcherFor } from '../cron-line.ts'
 import { ok, wrong, type Check } from './check.ts'
@@ -13,7 +15,9 @@ export async function checkReceiver({ home, settings }: QuernConfig): Promise<Ch
   const host = HOST === '0.0.0.0' || HOST === '::' ? (HOST === '::' ? '[::1]' : '127.0.0.1') : HOST.includes(':') ? `[${HOST}]` : HOST
   const url = `${TLS_KEY === undefined ? 'http' : 'https'}://${host}:${PORT}/healthz`
   try {
-    const status = await statusOf(url)
+    const { status, body } = await answerOf(url)
+    const answering = /"home":"(\w+)"/.exec(body)?.[1]
+    if (status === 200 && answering !== undefined && answering !== orMissing(() => homeId(home))) return wrong('receiver', `${url} is answered by the receiver of another home, or of this one at its former place`, 'stop that one (stop-webhook.sh with its QUERN_HOME) and start this one, or set PORT in environment.sh')
     if (status === 200) return ok('receiver', `answers at ${url}`)
     return wrong('receiver', `${url} answers ${status} instead of 200: something else listens there`, 'stop it, or set PORT in environment.sh')
   } catch (error) {
@@ -21,14 +25,15 @@ export async function checkReceiver({ home, settings }: QuernConfig): Promise<Ch
   }
 }
 
-/** The certificate may be for the public name, or self-signed: whether somebody answers is all that is asked. */
-function statusOf(url: string): Promise<number | undefined> {
+/** The certificate may be for the public name, or self-signed: who answers is all that is asked. */
+function answerOf(url: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const options = { timeout: patience, rejectUnauthorized: false, agent: false as const }
+    const options = { signal: AbortSignal.timeout(patience), rejectUnauthorized: false, agent: false as const }
     const request = (url.startsWith('https:') ? secureGet : get)(url, options, (response) => {
-      response.resume()
-      resolve(response.statusCode)
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => (body = (body + text).slice(0, 1000)))
+      response.on('end', () => resolve({ status: response.statusCode, body })).on('error', reject)
     })
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${patience / 1000} s`))).on('error', reject)
+    request.on('error', (error) => reject(error.name === 'AbortError' || error.name === 'TimeoutError' ? new Error(`no answer within ${patience / 1000} s`) : error))
   })
 }
