@@ -1,10 +1,12 @@
 import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
 import { aHome, exitOf, until } from '../helpers/a-home.ts'
+import { isInstalled } from '../helpers/is-installed.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 
@@ -56,6 +58,15 @@ describe('a builder', () => {
     expect(await build()).toMatchObject({ code: 0, stderr: '' })
     expect(['app/1', 'app/3'].map(status)).toEqual(['PASSED', 'PASSED'])
     expect(list('queue/claimed')).toEqual([])
+  })
+
+  test('flushes what was asked and planned, and how it ended, before the rename that decides (needs strace: apt-get install strace)', { skip: !isInstalled('strace', 'apt-get install strace') }, async () => {
+    const { home, drop } = aHome()
+    drop()
+    execFileSync('strace', ['-f', '-qq', '-y', '-e', 'trace=fsync,rename', '-o', join(home, 'trace'), 'bin/quern', 'build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
+    const [before] = readFileSync(join(home, 'trace'), 'utf8').split(/^.* rename\(.*\/\.status\.tmp".*$/m)
+    const flushed = [...before!.matchAll(/fsync\(\d+<[^>]*\/builds\/app\/1\/([^>]*)>/g)].map((match) => match[1])
+    expect(flushed.toSorted()).toEqual(['.result.json.tmp', '.status.tmp', 'plan.json', 'request.json'])
   })
 
   test('builds again what a power cut left with a result, but with an empty status', async () => {

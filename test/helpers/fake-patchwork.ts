@@ -47,7 +47,7 @@ interface FakeSeries extends FakeReference {
   patches: Record<string, unknown>[]
 }
 
-interface FakeCheck {
+export interface FakeCheck {
   id: number
   url: string
   user: unknown

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BuildResult } from '../../src/model/build.ts'
 import type { Request } from '../../src/model/request.ts'
@@ -62,21 +62,25 @@ function readBuilds(home: string, faults: string[]): { request: Request; result:
 function processesOf(home: string): string[] {
   return readdirSync('/proc')
     .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
+    .flatMap((pid) => {
       try {
         const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
-        return environment.includes('QUERN_RUN=') && environment.includes(home) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+        if (!environment.includes('QUERN_RUN=') || !environment.includes(home) || /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return []
+        return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`]
       } catch {
-        return false
+        return []
       }
     })
-    .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`)
 }
 
 function files(directory: string): string[] {
-  return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name)
+  return entriesOf(directory).filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name)
 }
 
 function directories(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  return entriesOf(path).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+}
+
+function entriesOf(directory: string): Dirent[] {
+  return existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []
 }
