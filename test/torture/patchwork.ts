@@ -1,7 +1,7 @@
 // Part of `npm run torture`: series of mails flow into a Patchwork server while the poller and the builder are killed
 // (kill -9) at random moments, and the server is away now and then. Afterwards each series has one decision, one set of
 // checks and one mail at most, by its Message-ID. Prints the counts.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BuildResult } from '../../src/model/build.ts'
 import type { Request } from '../../src/model/request.ts'
 import { maintainerToken, startFakePatchwork } from '../helpers/fake-patchwork.ts'
+import { randomFrom } from '../helpers/random.ts'
 import { openMailbox } from './mailbox.ts'
-import { generator } from './generator.ts'
+import { openTree } from './tree.ts'
 
 /** One series that was mailed. */
 interface Mailed {
@@ -32,7 +33,7 @@ type Kind = keyof typeof kinds
 
 const wanted = Number(process.argv[2] ?? 200)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
-const random = generator(seed)
+const random = randomFrom(seed)
 const eachPatch = random() < 0.5
 console.log(`torture: ${wanted} series, seed ${seed}, ${eachPatch ? 'each patch' : 'the whole'} of them tested`)
 
@@ -165,21 +166,7 @@ function readResults(faults: string[]): { request: Request; result: BuildResult 
 /** The home, the tree, and the mails of each kind. */
 function furnish(): Record<Kind, string[]> {
   const tree = join(home, 'tree')
-  const git = (...words: string[]) => execFileSync('git', words, { cwd: tree, encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'ann@example.com', GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'ann@example.com' } }).trim()
-  write('tree/state.txt', 'fine\n')
-  git('init', '--quiet', '--initial-branch=main')
-  git('add', '.')
-  git('commit', '--quiet', '--message', 'Begin')
-  const begin = git('rev-parse', 'HEAD')
-  const mailsOf = (...states: string[]) => {
-    for (const state of states) {
-      write('tree/state.txt', state)
-      git('commit', '--quiet', '--all', '--message', 'state: change')
-    }
-    const mails = git('rev-list', '--reverse', `${begin}..HEAD`).split('\n').map((commit) => `${git('format-patch', '--stdout', '-1', commit)}\n`)
-    git('reset', '--quiet', '--hard', begin)
-    return mails
-  }
+  const { mailsOf } = openTree(tree)
   const mails = { good: mailsOf('fine\nUNIQUE\n'), red: mailsOf('fine\nerror: UNIQUE\n'), 'second red': mailsOf('fine\nUNIQUE\n', 'fine\nUNIQUE\nerror: UNIQUE\n', 'fine\nUNIQUE\nerror: UNIQUE\nUNIQUE\n'), warned: mailsOf('fine\nstate.txt:2: warning: UNIQUE\n', 'fine\nstate.txt:2: warning: UNIQUE\nUNIQUE\n') }
   for (const name of ['queue', 'logs']) mkdirSync(join(home, name))
   for (const folder of ['x86', 'ppc']) write(`job-defs/${folder}/make.yml`, 'workspace: commit\nscript: |\n  cat state.txt\n  if grep -q "^error" state.txt; then exit 1; fi\n')

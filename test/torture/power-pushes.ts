@@ -5,12 +5,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../helpers/free-port.ts'
+import { randomFrom } from '../helpers/random.ts'
 import { balance } from './balance.ts'
-import { generator } from './generator.ts'
 import { openMailbox } from './mailbox.ts'
 import { openDisk } from './power-cut/disk.ts'
 import { cutEverywhere } from './power-cut/every-cut.ts'
@@ -21,7 +21,7 @@ const quern = resolve('bin/quern')
 const secret = 'not-a-real-secret'
 const most = Number(process.argv[2] ?? 200)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
-const random = generator(seed)
+const random = randomFrom(seed)
 console.log(`torture: about ${most} power cuts while pushes are built, seed ${seed}`)
 
 const place = mkdtempSync(join(tmpdir(), 'quern-power-'))
@@ -143,13 +143,4 @@ function start([program, ...words]: string[], stderr: 'inherit' | 'pipe' = 'inhe
 
 async function ended(child: ChildProcess): Promise<void> {
   while (child.exitCode === null && child.signalCode === null) await sleep(5)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

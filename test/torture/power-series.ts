@@ -1,22 +1,23 @@
 // Part of `npm run torture`: the same power cuts as in power-pushes.ts, while series from a Patchwork server are polled,
 // applied, built and told of. The server and the mailbox know what they were told before the cut; afterwards each patch has
 // one result, and the author of a bad one one mail, by its Message-ID. Needs strace (apt-get install strace). Prints the counts.
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { BuildResult } from '../../src/model/build.ts'
 import { type FakeCheck, maintainerToken, startFakePatchwork } from '../helpers/fake-patchwork.ts'
-import { generator } from './generator.ts'
+import { randomFrom } from '../helpers/random.ts'
 import { openMailbox } from './mailbox.ts'
 import { openDisk } from './power-cut/disk.ts'
 import { cutEverywhere } from './power-cut/every-cut.ts'
 import { type Call, readTrace } from './power-cut/trace.ts'
 import { startTraced } from './power-cut/traced.ts'
+import { openTree } from './tree.ts'
 
 const most = Number(process.argv[2] ?? 100)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
-const random = generator(seed)
+const random = randomFrom(seed)
 console.log(`torture: about ${most} power cuts while series are built, seed ${seed}`)
 
 const quern = resolve('bin/quern')
@@ -24,6 +25,7 @@ const place = mkdtempSync(join(tmpdir(), 'quern-power-'))
 const home = join(place, 'home')
 const mailbox = await openMailbox()
 const fake = await startFakePatchwork()
+const tree = openTree(join(home, 'tree'))
 /** What the world has been told before the power is cut. */
 const told = { checks: 0, mails: 0 }
 /** The result of each patch, by its id. */
@@ -111,37 +113,18 @@ function run(words: string[]): Promise<string[]> {
 
 /** Sends a series to the server: what each patch makes of the file, and the result that it is to have. */
 function mail(name: string, states: string[], results: string[]): void {
-  const texts = mailsOf(states)
+  const texts = tree.mailsOf(...states)
   const { patches } = fake.addSeries({ name, version: 1, patches: texts.map((text, index) => ({ name: `[${index + 1}/${texts.length}] ${name}`, mail: text })) })
   patches.forEach((patch, index) => expected.set(patch, results[index]!))
 }
 
-function mailsOf(states: string[]): string[] {
-  const begin = git('rev-parse', 'HEAD')
-  for (const state of states) {
-    write('tree/state.txt', state)
-    git('commit', '--quiet', '--all', '--message', 'state: change')
-  }
-  const mails = git('rev-list', '--reverse', `${begin}..HEAD`).split('\n').map((commit) => `${git('format-patch', '--stdout', '-1', commit)}\n`)
-  git('reset', '--quiet', '--hard', begin)
-  return mails
-}
-
 function furnish(): void {
-  write('tree/state.txt', 'fine\n')
-  git('init', '--quiet', '--initial-branch=main')
-  git('add', '.')
-  git('commit', '--quiet', '--message', 'Begin')
   for (const name of ['queue', 'logs']) mkdirSync(join(home, name))
   write('job-defs/make.yml', 'workspace: commit\nscript: |\n  cat state.txt\n  if grep -q "^error" state.txt; then exit 1; fi\n')
   const source = { url: fake.url, project: 'ffmpeg', token_env: 'PATCHWORK_TOKEN', tree: join(home, 'tree'), branch: 'main', pipelines: ['job:make'], each_patch: true, mail: { reply: true }, expire_after: 1_000_000, pace: 1000 }
   write('quern.yaml', JSON.stringify({ patchwork: [source] }))
   const settings = { SMTP_URL: `smtp://127.0.0.1:${mailbox.port}`, MAIL_ADMIN: 'admin@example.org', MAIL_FROM: 'quern@example.org', PATCHWORK_TOKEN: maintainerToken }
   write('environment.sh', Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(''))
-}
-
-function git(...words: string[]): string {
-  return execFileSync('git', words, { cwd: join(home, 'tree'), encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'ann@example.com', GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'ann@example.com' } }).trim()
 }
 
 function write(path: string, text: string): void {

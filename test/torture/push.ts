@@ -3,12 +3,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync, chmodSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { generator } from './generator.ts'
 import { openMailbox, type Mailbox } from './mailbox.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { randomFrom } from '../helpers/random.ts'
 import { balance } from './balance.ts'
 
 const quern = resolve('bin/quern')
@@ -18,7 +18,7 @@ const secret = 'not-a-real-secret'
 const rounds = Number(process.argv[2] ?? 60)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
 console.log(`torture: ${rounds} random rounds, seed ${seed}`)
-const random = generator(seed)
+const random = randomFrom(seed)
 
 const home = mkdtempSync(join(tmpdir(), 'quern-torture-'))
 const mailbox = await openMailbox()
@@ -174,13 +174,4 @@ async function kill(child: ChildProcess): Promise<void> {
 async function ended(child: ChildProcess): Promise<number | null> {
   while (child.exitCode === null && child.signalCode === null) await sleep(5)
   return child.exitCode
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
