@@ -1,8 +1,10 @@
-import { constants, lstatSync, realpathSync, writeFileSync } from 'node:fs'
+import { constants, lstatSync, realpathSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 import { removeAll } from '../disk/remove.ts'
+import { syncTree } from '../disk/sync.ts'
+import { writeAtomically } from '../disk/write.ts'
 import { readableLine } from '../model/readable.ts'
 import { readGlobs } from './artifact-globs.ts'
 
@@ -59,7 +61,9 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
     kept.set(name, { path: name, size })
   }
   const artifacts = [...kept.values()]
-  writeFileSync(join(directory, 'artifacts.json'), `${JSON.stringify(artifacts, null, 2)}\n`)
+  // Of a build that passed they may be all that anybody wants, and later builds take them over.
+  await syncTree(target)
+  writeAtomically(join(directory, 'artifacts.json'), `${JSON.stringify(artifacts, null, 2)}\n`, { durable: true })
   return { artifacts, nameless }
 }
 
