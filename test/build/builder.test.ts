@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { processesMarked } from '../helpers/processes-marked.ts'
 import { aHome, exitOf, until } from '../helpers/a-home.ts'
-import { isInstalled } from '../helpers/is-installed.ts'
+import { canTrace } from '../helpers/can-trace.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { smtpListener } from '../helpers/smtp.ts'
 
@@ -60,7 +60,7 @@ describe('a builder', () => {
     expect(list('queue/claimed')).toEqual([])
   })
 
-  test('flushes what was asked, planned and kept, and how it ended, before the rename that decides (needs strace: apt-get install strace)', { skip: !isInstalled('strace', 'apt-get install strace') }, async () => {
+  test('flushes what was asked, planned and kept, and how it ended, before the rename that decides (needs strace: apt-get install strace)', { skip: !canTrace() }, async () => {
     const { home, drop } = aHome({ chunks: { build_packages: 'echo kept > "$ARCHIVE_ROOT/kept.txt"\n' } })
     drop()
     execFileSync('strace', ['-f', '-qq', '-y', '-e', 'trace=fsync,rename', '-o', join(home, 'trace'), 'bin/quern', 'build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })

@@ -6,7 +6,7 @@ import { CheckoutError, GitError } from '../../src/git/git-error.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
-import { isInstalled } from '../helpers/is-installed.ts'
+import { canTrace } from '../helpers/can-trace.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const env = gitWorld(process.env)
@@ -135,7 +135,7 @@ test('a mirror whose settings a power cut emptied is cloned anew', async () => {
   expect(await (await mirrors.fetchMirror(repo.path, { commit })).resolve('main')).toBe(commit)
 })
 
-test('objects and refs that git fetches are flushed to disk (needs strace: apt-get install strace)', { skip: !isInstalled('strace', 'apt-get install strace') }, async () => {
+test('objects and refs that git fetches are flushed to disk (needs strace: apt-get install strace)', { skip: !canTrace() }, async () => {
   const repo = gitRepo()
   repo.commit({ 'a.txt': 'one' })
   const directory = tempDir()
