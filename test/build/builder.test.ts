@@ -63,7 +63,7 @@ describe('a builder', () => {
   test('flushes what was asked, planned and kept, and how it ended, before the rename that decides (needs strace: apt-get install strace)', { skip: !canTrace() }, async () => {
     const { home, drop } = aHome({ chunks: { build_packages: 'echo kept > "$ARCHIVE_ROOT/kept.txt"\n' } })
     drop()
-    execFileSync('strace', ['-f', '-qq', '-y', '-e', 'trace=fsync,rename', '-o', join(home, 'trace'), 'bin/quern', 'build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
+    execFileSync('strace', ['-f', '--seccomp-bpf', '-qq', '-y', '-e', 'trace=fsync,rename', '-o', join(home, 'trace'), 'bin/quern', 'build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home } })
     const [before] = readFileSync(join(home, 'trace'), 'utf8').split(/^.* rename\(.*\/\.status\.tmp".*$/m)
     const flushed = [...before!.matchAll(/fsync\(\d+<[^>]*\/builds\/app\/1\/([^>]*)>/g)].map((match) => match[1])
     expect(flushed.map((path) => path!.replace(/\.\d+\.tmp$/, '.tmp'))).toEqual(expect.arrayContaining(['request.json', 'plan.json', 'runs/build/artifacts/kept.txt', 'runs/build/.artifacts.json.tmp', '.result.json.tmp', '.status.tmp']))

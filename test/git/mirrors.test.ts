@@ -140,7 +140,7 @@ test('objects and refs that git fetches are flushed to disk (needs strace: apt-g
   repo.commit({ 'a.txt': 'one' })
   const directory = tempDir()
   const trace = join(tempDir(), 'trace')
-  const fetched = (commit: string) => execFileSync('strace', ['-f', '-qq', '-y', '-e', 'trace=fsync', '-o', trace, process.execPath, join('node_modules/.bin/jiti'), 'test/helpers/fetch-child.ts', directory, repo.path, commit])
+  const fetched = (commit: string) => execFileSync('strace', ['-f', '--seccomp-bpf', '-qq', '-y', '-e', 'trace=fsync', '-o', trace, process.execPath, join('node_modules/.bin/jiti'), 'test/helpers/fetch-child.ts', directory, repo.path, commit])
   fetched(repo.git('rev-parse', 'HEAD'))
   expect(readFileSync(trace, 'utf8')).toMatch(/fsync\(\d+<[^>]*\.clone\/config>/)
   const commit = repo.commit({ 'a.txt': 'two' })
