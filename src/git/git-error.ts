@@ -22,7 +22,7 @@ export class CheckoutError extends Error {
 
 /** The most of git's words that a message repeats, in characters: of a line both ends, of the lines the last ones, where the reason stands. */
 const longestLine = 400
-const longest = 2000
+export const longestWords = 2000
 
 /** What git printed, fit for a message: readable, the end of it, without progress, credentials or the token. */
 export function gitWords(printed: string, token: string | undefined): string {
@@ -34,5 +34,5 @@ export function gitWords(printed: string, token: string | undefined): string {
     .filter((line) => line !== '' && !/^(?:remote: )?(?:Cloning into|Counting|Compressing|Enumerating|Receiving|Resolving|hint:)/.test(line))
     .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine / 2)}…${line.slice(-longestLine / 2)}` : line))
     .join('; ')
-    .slice(-longest)
+    .slice(-longestWords)
 }

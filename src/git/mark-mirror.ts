@@ -1,7 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
-import type { GitError } from './git-error.ts'
+import { type GitError, longestWords } from './git-error.ts'
 
 /** Written while git changes a mirror: where a later fetch finds it, its writer died, and it mends what that left. */
 export const marker = 'quern-fetching'
@@ -35,12 +35,18 @@ export function removeWithin(directory: string, names: RegExp): void {
 
 /**
  * What git says of a repository that has lost content, as by a power cut. Servers, askpass and names in mails and commits can say the same,
- * so this is a reason to look, not to believe it.
+ * so this is a reason to look, not to believe it. That data does not inflate it says of a mangled binary patch, too; of an object it says more.
  */
-const torn = /inflate: data stream error|object .*is corrupt|bad object|object file .* is empty|not a valid object|unable to (?:read|unpack)|missing (?:blob|tree|commit)|not a git repository|bad (?:numeric )?config/i
+const torn = /object .*is corrupt|bad object|object file .* is empty|not a valid object|unable to (?:read|unpack)|missing (?:blob|tree|commit)|not a git repository|bad (?:numeric )?config/i
 
 export function saysTorn({ words }: GitError): boolean {
   return torn.test(words)
+}
+
+/** Whether all that a check found are commits, trees and tags that break rules of git, as many an old history does: a new clone would have them, too. */
+export function saysUnruly({ words }: GitError): boolean {
+  // Of longer words the beginning is not here.
+  return words.length < longestWords && words.split('; ').every((line) => /^(?:error|warning) in (?:commit|tree|blob|tag) [0-9a-f]+: /.test(line))
 }
 
 /** Has the next fetch check the whole mirror, and clone it anew where content is lost. */

@@ -9,7 +9,7 @@ import { allowedRemote } from './allowed-remote.ts'
 import { credentials, writeAskpass } from './askpass.ts'
 import { followHead } from './follow-head.ts'
 import { CheckoutError, GitError } from './git-error.ts'
-import { isSuspected, marked, marker, removeWithin, saysTorn } from './mark-mirror.ts'
+import { isSuspected, marked, marker, removeWithin, saysTorn, saysUnruly } from './mark-mirror.ts'
 import { openMirror, type Mirror } from './mirror.ts'
 import type { Remote } from './remote.ts'
 import { runGit, type GitOptions } from './run-git.ts'
@@ -155,11 +155,11 @@ async function repair({ path, git }: Context): Promise<void> {
   const depth = isSuspected(path) ? '--full' : '--connectivity-only'
   try {
     await runGit(['fsck', depth, '--no-dangling', '--no-progress'], { ...git, cwd: path, doing: `checking ${path}` })
-    rmSync(join(path, marker), { force: true })
   } catch (error) {
     if (!(error instanceof GitError)) throw error
-    await removeAll(path)
+    if (!saysUnruly(error)) return removeAll(path)
   }
+  rmSync(join(path, marker), { force: true })
 }
 
 function gitFor(remote: Remote, world: Record<string, string>, { token = remote.password, signal }: FetchOptions): GitOptions {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { CheckoutError, GitError } from '../../src/git/git-error.ts'
+import { suspect } from '../../src/git/mark-mirror.ts'
 import { openMirrors } from '../../src/git/mirrors.ts'
 import { gitWorld } from '../../src/git/run-git.ts'
 import { gitRepo } from '../helpers/git-repo.ts'
@@ -133,6 +134,21 @@ test('a mirror whose settings a power cut emptied is cloned anew', async () => {
   writeFileSync(join(directory, 'config'), '[core]\n\trepositoryformatversion = \n')
   const commit = repo.commit({ 'a.txt': 'two' })
   expect(await (await mirrors.fetchMirror(repo.path, { commit })).resolve('main')).toBe(commit)
+})
+
+test('a mirror that may be torn is kept where all is there, although its history breaks rules of git', async () => {
+  const repo = gitRepo()
+  const tip = repo.commit({ 'a.txt': 'one' })
+  const old = join(tempDir(), 'commit')
+  writeFileSync(old, repo.git('cat-file', 'commit', tip).replace(/ \+0000$/gm, ' +051800').concat('\n'))
+  repo.git('reset', '--quiet', '--hard', repo.git('hash-object', '--literally', '-t', 'commit', '-w', old))
+  const mirrors = openMirrors(tempDir(), { env, localPaths: true })
+  const { directory } = await mirrors.fetchMirror(repo.path)
+  writeFileSync(join(directory, 'kept'), '')
+  suspect(directory)
+  const commit = repo.commit({ 'a.txt': 'two' })
+  await mirrors.fetchMirror(repo.path, { commit })
+  expect(existsSync(join(directory, 'kept'))).toBe(true)
 })
 
 test('objects and refs that git fetches are flushed to disk (needs strace: apt-get install strace)', { skip: !canTrace() }, async () => {

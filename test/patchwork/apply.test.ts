@@ -148,6 +148,18 @@ test('where a power cut emptied a blob of the mirror no patch is told as one tha
   expect(await apply(id, { tip })).toMatchObject({ kind: 'applied' })
 })
 
+test('a binary patch that was mangled on its way does not apply, and casts no doubt on the mirror', async () => {
+  const repo = gitRepo()
+  repo.commit({ other: 'one\n' }, 'start')
+  const { apply, fake, mirror } = await bench(repo)
+  repo.commit({ file: '\0'.repeat(2000) }, 'file: add')
+  const mail = mailOf(repo).replace(/^(literal \d+\n.)....../m, '$1000000')
+  const { id } = fake.addSeries({ patches: [{ name: 'file: add', mail }] })
+
+  expect(await apply(id)).toMatchObject({ kind: 'not-applied', failed: { reason: expect.stringContaining('corrupt binary patch') } })
+  expect(existsSync(join(mirror.directory, 'quern-fetching'))).toBe(false)
+})
+
 test('carriage returns that the mbox lost are taken from the diff', async () => {
   const { apply, mirror } = await bench()
 
