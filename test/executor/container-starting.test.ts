@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 import { expect, test, vi } from 'vitest'
 import { type ContainerSettings, openContainer } from '../../src/executor/container.ts'
 import { findEngine } from '../../src/executor/engine.ts'
+import { findProgram } from '../../src/executor/find-program.ts'
 import { endMissed } from '../../src/executor/leftovers.ts'
 import { until } from '../helpers/a-home.ts'
 import { makeExecution } from '../helpers/run-script.ts'
@@ -196,7 +199,7 @@ cd "\${0%/*}"
 [ ! -e away ] || [ -e back ] || { echo 'Cannot connect to the Docker daemon. Is the docker daemon running?' >&2; exit 1; }
 case $1 in
   start) touch away; exec sleep 600 ;;
-  ps) [ -e removed ] || echo 0a1b2c ;;
+  ps) [ -e left ] || touch forgotten; [ -e removed ] || echo 0a1b2c ;;
   rm) echo "$*" > removed ;;
 esac
 `
@@ -216,6 +219,26 @@ test('what a stopped builder cannot wait to have removed is removed by the next 
   await endMissed('home', settings)
   expect(readFileSync(join(directory, 'removed'), 'utf8')).toBe('rm --force --volumes 0a1b2c\n')
   expect(existsSync(settings.left!)).toBe(false)
+  // A builder that had been killed while it asked would have left the note to the next one.
+  expect(existsSync(join(directory, 'forgotten'))).toBe(false)
+})
+
+test.runIf(process.getuid?.() === 0)('an ordinary user’s run works in a tree in which the one before has closed directories, also on another host', () => {
+  const place = tempDir()
+  const outfile = join(place, 'copies.mjs')
+  buildSync({ entryPoints: ['src/executor/engine-copies.ts'], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' })
+  chmodSync(place, 0o777)
+  // What comes back holds a directory that its owner may not write, as Go makes them for modules.
+  const archive = 'mkdir -p there/modules && touch there/modules/file && exec tar -C there --mode=a-w -cf - ./modules'
+  const copies = `import { spawn } from 'node:child_process'
+    import { copyOut } from '${outfile}'
+    const runUntil = ({ output }) => new Promise((resolve) => {
+      spawn('bash', ['-c', '${archive}'], { stdio: ['ignore', output, 'inherit'] }).on('close', (code) => resolve({ ok: code === 0, stderr: '' }))
+      output.destroy()
+    })
+    for (let run = 0; run < 2; run += 1) await copyOut({ runUntil }, 'name', { workspace: '${place}/tree', id: 'home/closed' }, new AbortController().signal)`
+  execFileSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bash', '-c', 'mkdir tree && exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', copies], { cwd: place, env: { PATH: '/usr/bin:/bin' } })
+  expect(lstatSync(join(place, 'tree/modules')).mode & 0o222).toBe(0)
 })
 
 test('an engine on another host is known by its variable, its option, and its context, named or in use', () => {
