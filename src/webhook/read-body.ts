@@ -29,7 +29,7 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
   return (incoming) =>
     new Promise((resolve, reject) => {
       if (Number(incoming.headers['content-length'] ?? 0) > size) return reject(tooLarge(size))
-      const chunks: Buffer[] = []
+      let chunks: Buffer[] = []
       let length = 0
       const timer = setTimeout(() => refuse(new Refusal(400, `the body was not complete after ${time / 1000} seconds`)), time)
       giveUps.add(giveUp)
@@ -46,8 +46,9 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
         refuse(new Refusal(503, 'too many bodies are being received at once'))
       }
       function deliver(): void {
+        const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
         leave()
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+        resolve(body)
       }
       function breakOff(): void {
         refuse(new Refusal(400, 'the connection ended before the body was complete'))
@@ -57,8 +58,9 @@ export function openBodyReader({ size, time, together }: BodyBounds): BodyReader
         leave()
         reject(refusal)
       }
-      // The error listener stays: a connection that breaks later must not end the receiver.
+      // The error listener stays, without the bytes: a connection that breaks later must not end the receiver.
       function leave(): void {
+        chunks = []
         clearTimeout(timer)
         giveUps.delete(giveUp)
         held -= length
