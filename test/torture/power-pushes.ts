@@ -46,11 +46,13 @@ try {
   else console.log(`the homes are kept: ${place}`)
 }
 
-function notice(call: Call): void {
-  if (call.does !== 'write' || !call.path.startsWith('socket:')) return
+function notice(call: Call): boolean {
+  if (call.does !== 'write' || !call.path.startsWith('socket:')) return false
   const text = call.text.toString('latin1')
-  if (text.includes('HTTP/1.1 202')) told.accepted++
-  if (/(^|\r\n)\.\r\n$/.test(text)) told.mails++
+  const [accepted, mails] = [text.includes('HTTP/1.1 202'), /(^|\r\n)\.\r\n$/.test(text)]
+  if (accepted) told.accepted++
+  if (mails) told.mails++
+  return accepted || mails
 }
 
 /** The receiver takes deliveries and starts builders, which build, fail and mail; all that they ask of the system is written down. */

@@ -186,34 +186,36 @@ type Left = { kind: 'file'; mode: number; data: Buffer } | { kind: 'directory'; 
 
 function leftOf(top: Thing, how: Cut): Left {
   const files = new Map<File, Left>()
-  // The names are chosen first, all of them, so that a rename whose old name is gone has its new one.
-  const chosen = new Map<Directory, Map<string, Thing>>()
+  // How many changes of each directory are there is chosen first, for all of them, so that a rename whose old name is gone has its new one.
+  const kept = new Map<Directory, number>()
   choose(top)
   return leave(top)
 
   function choose(thing: Thing): void {
-    if (thing.kind !== 'directory' || chosen.has(thing)) return
-    const names = new Map(thing.flushed)
-    chosen.set(thing, names)
-    for (const done of thing.pending.slice(0, how.names(thing.pending.length))) {
-      put(names, done)
-      if (done.with !== undefined) arrive(done.with.directory, done.with.change)
-    }
-    for (const below of names.values()) choose(below)
+    if (thing.kind !== 'directory' || kept.has(thing)) return
+    kept.set(thing, 0)
+    keep(thing, how.names(thing.pending.length))
+    for (const below of thing.flushed.values()) choose(below)
+    for (const done of thing.pending) if (done.thing !== undefined) choose(done.thing)
   }
 
-  function arrive(directory: Directory, arrival: Change): void {
-    const index = directory.pending.indexOf(arrival)
-    if (index === -1) return
-    const names = chosen.get(directory) ?? new Map(directory.flushed)
-    chosen.set(directory, names)
-    for (const done of directory.pending.slice(0, index + 1)) put(names, done)
-    for (const below of names.values()) choose(below)
+  function keep(directory: Directory, count: number): void {
+    if (!kept.has(directory)) choose(directory)
+    const before = kept.get(directory)!
+    if (count <= before) return
+    kept.set(directory, count)
+    for (const done of directory.pending.slice(before, count)) if (done.with !== undefined) keep(done.with.directory, done.with.directory.pending.indexOf(done.with.change) + 1)
+  }
+
+  function namesIn(directory: Directory): Map<string, Thing> {
+    const names = new Map(directory.flushed)
+    for (const done of directory.pending.slice(0, kept.get(directory))) put(names, done)
+    return names
   }
 
   function leave(thing: Thing): Left {
     if (thing.kind === 'link') return thing
-    if (thing.kind === 'directory') return { kind: 'directory', mode: thing.mode, entries: new Map([...(chosen.get(thing) ?? thing.flushed)].map(([name, below]) => [name, leave(below)])) }
+    if (thing.kind === 'directory') return { kind: 'directory', mode: thing.mode, entries: new Map([...namesIn(thing)].map(([name, below]) => [name, leave(below)])) }
     const left = files.get(thing) ?? { kind: 'file' as const, mode: thing.mode, data: how.data(thing.flushed, thing.data) }
     files.set(thing, left)
     return left

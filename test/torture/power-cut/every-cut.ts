@@ -12,15 +12,16 @@ export interface Story {
   /** About how many cuts to try, of all that there are, at random. */
   most: number
   random: () => number
-  /** Sees each call, in order: what it told the world holds from then on. */
-  notice: (call: Call) => void
+  /** Sees each call, in order: what it told the world holds from then on. Returns whether it told anything. */
+  notice: (call: Call) => boolean
   /** The machine is up again. Returns what is wrong then. */
   goOn: () => Promise<string[]>
 }
 
 /**
  * Cuts the power of a disk after calls that changed what it holds, in three ways, and goes on with what is left; each
- * different one once. Homes with faults are kept beside the home, as they were cut and as they went on. Prints each fault at once, and the counts.
+ * different one once. It cuts after each call that told the world something, too: what was true of a disk before that may
+ * be a broken promise now. Homes with faults are kept beside the home, as they were cut and as they went on. Prints each fault at once, and the counts.
  */
 export async function cutEverywhere({ home, disk, calls, most, random, notice, goOn }: Story): Promise<number> {
   const seen = new Set<string>()
@@ -28,10 +29,11 @@ export async function cutEverywhere({ home, disk, calls, most, random, notice, g
   const likelihood = most / (ways.length * calls.filter(({ does, path }) => path.startsWith(`${home}/`) && changing.has(does)).length)
   const count = { calls: calls.length, cuts: 0, 'of them different': 0, faults: 0 }
   for (const [index, call] of calls.entries()) {
-    notice(call)
-    if (!disk.apply(call)) continue
+    const tells = notice(call)
+    if (tells) seen.clear()
+    if (!disk.apply(call) && !tells) continue
     for (const [kind, how] of ways) {
-      if (random() > likelihood) continue
+      if (!tells && random() > likelihood) continue
       count.cuts++
       const left = disk.cut(how)
       if (seen.has(left.fingerprint)) continue
