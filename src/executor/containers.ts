@@ -9,7 +9,7 @@ const mostAttempts = 30
 const removalTime = 5 * 60 * 1000
 
 /** The same where somebody waits for the end: a builder that is stopped has 10 seconds, of which its runs had some. */
-const shortRemovalTime = 3000
+const shortRemovalTime = 2000
 
 /** Ids hold slashes and any text; names of containers and networks do not. */
 export function containerName(id: string): string {
@@ -35,8 +35,14 @@ export async function endLeftContainers(homeId: string, settings: EngineSettings
   for (const container of left) await removeContainer(engine, container)
   const networks = await engine.runUntil({ signal }, 'network', 'ls', ...labelled)
   const removed = await Promise.all(networks.stdout.split('\n').filter(Boolean).map((network) => engine.run('network', 'rm', network)))
-  if ([containers, networks, ...removed].some(({ ok }) => !ok)) engine.noteLeft()
+  // One that this user may not use at all has nothing of this home.
+  if ([containers, networks, ...removed].some(({ ok, stderr }) => !ok && (signal.aborted || isAway(stderr)))) engine.noteLeft()
   return left.length
+}
+
+/** Whether an engine's command line says that the engine was not there. */
+function isAway(stderr: string): boolean {
+  return /cannot connect|connection re(?:fused|set)|error during connect|unable to connect/i.test(stderr)
 }
 
 /** With its anonymous volumes, at once. One that was never made is fine. @throws where the engine cannot remove it, or where that takes long and `stop` is aborted */
@@ -54,7 +60,7 @@ export async function onceReached(engine: Engine, command: string[], stop?: Abor
     for (let attempt = 1; ; attempt += 1) {
       const answer = await engine.runUntil({ signal: patience.signal }, ...command)
       if (!answer.ok && patience.signal.aborted) return { ...answer, stderr: 'it gave no answer in time' }
-      if (answer.ok || attempt === mostAttempts || !/cannot connect|connection re(?:fused|set)|error during connect|unable to connect/i.test(answer.stderr)) return answer
+      if (answer.ok || attempt === mostAttempts || !isAway(answer.stderr)) return answer
       await sleep(1000, undefined, { signal: patience.signal }).catch(() => undefined)
       if (patience.signal.aborted) return answer
     }

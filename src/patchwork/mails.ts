@@ -41,12 +41,12 @@ function readied(mail: Buffer): Buffer {
  * Patchwork writes the words of a head anew by Python, which names some charsets as nobody else does, and those bytes that
  * were in none unknown-8bit. Git takes no mail with a charset that it does not know. https://github.com/python/cpython/blob/v3.12.0/Lib/email/charset.py
  */
-const charsets: Readonly<Record<string, string>> = { eucgb2312_cn: 'gb2312', big5_tw: 'big5', 'unknown-8bit': 'utf-8' }
+const charsets: ReadonlyMap<string, string> = new Map([['eucgb2312_cn', 'gb2312'], ['big5_tw', 'big5'], ['unknown-8bit', 'utf-8']])
 
 function withKnownCharsets(mail: Buffer): Buffer {
   const text = mail.toString('latin1')
   const head = headOf(text)
-  const known = head.replace(/=\?([A-Za-z0-9_-]+)(?=\?[bq]\?)/gi, (_, charset: string) => `=?${charsets[charset.toLowerCase()] ?? charset}`)
+  const known = head.replace(/=\?([A-Za-z0-9_-]+)(?=\?[bq]\?)/gi, (_, charset: string) => `=?${charsets.get(charset.toLowerCase()) ?? charset}`)
   return known === head ? mail : Buffer.from(known + text.slice(head.length), 'latin1')
 }
 

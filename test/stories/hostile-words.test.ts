@@ -66,7 +66,7 @@ test('refs and repository names that git would refuse or that climb are malforme
   const receiver = await server.serve()
   const changes: ((push: { ref: string; repository: Record<string, string> }) => void)[] = [
     ...['refs/heads/a\nb', 'refs/heads/a\0b', 'refs/heads/../../x', 'refs/heads/a b', `refs/heads/${'r'.repeat(10_000)}`, '-x', ''].map((ref) => (push: { ref: string }) => void (push.ref = ref)),
-    ...['../evil', 'a/b', 'a\nb', 'a;b', '$(id)', '-rf', '..', 'a\0b', 'n'.repeat(10_000)].map((name) => (push: { repository: Record<string, string> }) => void (push.repository['name'] = name)),
+    ...['../evil', 'a/b', 'a\nb', 'a;b', '$(id)', '--exec=id', '..', 'a\0b', 'n'.repeat(10_000)].map((name) => (push: { repository: Record<string, string> }) => void (push.repository['name'] = name)),
     ...['../../etc/passwd', 'a/../b', 'owner/$(id)', 'owner/a\nb'].map((name) => (push: { repository: Record<string, string> }) => void (push.repository['full_name'] = name)),
     ...['--upload-pack=touch /tmp/x', 'ext::sh -c id', 'https://a b/', 'https://a/\n'].map((url) => (push: { repository: Record<string, string> }) => void (push.repository['clone_url'] = url)),
   ]

@@ -113,9 +113,9 @@ test.runIf(installed && canMount)('where the disk runs low, trusted runs go on, 
   // What a run has taken must have been counted when the disk runs low, on a busy machine, too.
   const executor = watched({ directory: disk.path, limit: 1024 * mebibyte, look: 300 })
   const run = (name: string, script: string, given: Partial<Execution>) => runScript(executor, script, { limits: untrusted.limits, id: `home/p/1/${name}`, ...given, workspace: placeOn(disk.path, name) })
-  const trusted = runScript(executor, 'head -c 40M /dev/zero > file; sleep 5', { limits: untrusted.limits, id: 'home/p/2/trusted', workspace: placeOn(disk.path, 'trusted') })
-  const small = run('small', 'head -c 2M /dev/zero > file; sleep 4.5', { untrusted: true })
-  const large = run('large', 'sleep 0.3; head -c 20M /dev/zero > file' + forEver, { untrusted: true })
+  const trusted = runScript(executor, 'head -c 40M /dev/zero > file; sleep 7', { limits: untrusted.limits, id: 'home/p/2/trusted', workspace: placeOn(disk.path, 'trusted') })
+  const small = run('small', 'head -c 2M /dev/zero > file; sleep 6.5', { untrusted: true })
+  const large = run('large', 'head -c 10M /dev/zero > file; sleep 2; head -c 10M /dev/zero >> file' + forEver, { untrusted: true })
   expect((await large).verdict).toBe('errored')
   rmSync(join(disk.path, 'large'), { recursive: true })
   expect([(await small).verdict, (await trusted).verdict]).toEqual(['passed', 'passed'])
