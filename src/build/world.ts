@@ -58,7 +58,8 @@ function ownWord(home: string): string | undefined {
   const made = join(dirname(path), `.id.${randomUUID()}`)
   try {
     makeDirectory(dirname(path))
-    writeFileSync(made, randomUUID())
+    // One that a power cut emptied would be shared with all others.
+    writeFileSync(made, randomUUID(), { flush: true })
     // Of two that make one at once the first one's counts.
     linkSync(made, path)
   } catch (error) {

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { deliverMeanwhile, grindQueue } from '../build/builder.ts'
 import { formerHomeId } from '../build/world.ts'
-import { executorSettings } from '../executor/choose.ts'
 import { endLeftovers, endMissed } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
+import { settingsOf } from './open-executors.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { tellBuilds } from './tell-builds.ts'
 
@@ -28,7 +28,7 @@ async function build(threads: number | undefined): Promise<void> {
   const config = await openConfig()
   const opened = openWorkshop(config, threads ?? config.settings.THREADS)
   const workshop = process.stdout.isTTY ? { ...opened, ledger: tellBuilds(opened.ledger) } : opened
-  const { container } = executorSettings(config.settings, { hidden: [], environment: config.environment, home: config.home })
+  const { container } = settingsOf(config)
   const endLeft = async (homeId: string, { died }: { died: boolean }) => {
     if (!died) return endMissed(homeId, container)
     await endLeftovers(formerHomeId(config.home), container)
@@ -36,7 +36,11 @@ async function build(threads: number | undefined): Promise<void> {
   }
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
-  stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(), longestGoodbye).unref())
+  const leave = () => {
+    workshop.log.warn('the builder was told to stop and leaves before all has ended; the next one mends what is left')
+    process.exit()
+  }
+  stop.signal.addEventListener('abort', () => setTimeout(leave, longestGoodbye).unref())
   const delivery = setInterval(() => void deliverMeanwhile(workshop), deliveryInterval)
   try {
     const built = await grindQueue(workshop, { endLeftovers: endLeft, stop: stop.signal })

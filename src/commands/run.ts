@@ -9,7 +9,6 @@ import { loadConfig } from '../config/load-config.ts'
 import { orMissing } from '../disk/read.ts'
 import { takeLock } from '../disk/lock.ts'
 import { makeDirectory } from '../disk/write.ts'
-import { executorSettings } from '../executor/choose.ts'
 import { findProgram } from '../executor/find-program.ts'
 import { endLeftovers } from '../executor/leftovers.ts'
 import { gitWorld } from '../git/run-git.ts'
@@ -24,7 +23,7 @@ import { namesOf } from '../webhook/local-push.ts'
 import { homeDirectories } from './home-directories.ts'
 import { laptopPlan } from './laptop-plan.ts'
 import { configSchema, type QuernConfig } from './open-config.ts'
-import { openExecutors } from './open-executors.ts'
+import { openExecutors, settingsOf } from './open-executors.ts'
 import { openSettlerOf } from './open-settler.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { showProgress } from './show-progress.ts'
@@ -126,9 +125,9 @@ function hasSandbox(): boolean {
 }
 
 /** Ends and removes what a run left that was killed, and old records. */
-async function clearUp({ home, homeId, queue }: Workshop, { settings, environment }: QuernConfig): Promise<void> {
+async function clearUp({ home, homeId, queue }: Workshop, config: QuernConfig): Promise<void> {
   const claims = await queue.repair()
-  if (claims.length > 0) await endLeftovers(homeId, executorSettings(settings, { hidden: [], environment, home }).container)
+  if (claims.length > 0) await endLeftovers(homeId, settingsOf(config).container)
   for (const claim of claims) await queue.finish(claim)
   for (const { entry } of await queue.list()) await queue.drop(entry)
   rmSync(join(home, 'cache/work'), { recursive: true, force: true })

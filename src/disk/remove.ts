@@ -17,6 +17,21 @@ export async function removeAll(path: string): Promise<void> {
   if (!isRemovedHere(path)) await runProgram('rm', ['-rf', '--', path])
 }
 
+/** The same for what a job left: also directories that it closed to their owner, and what it made immutable. @throws where something stays */
+export async function removeForced(path: string): Promise<void> {
+  try {
+    await removeAll(path)
+  } catch {
+    // chmod would follow a link that is named itself.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      await runProgram('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
+      // A job of root may make its files immutable, or to be appended to only; not every file system knows that.
+      await runProgram('chattr', ['-R', '-f', '-ia', path]).catch(() => undefined)
+    }
+    await removeAll(path)
+  }
+}
+
 /** Whether all of it is removed already. */
 function isRemovedHere(path: string): boolean {
   try {

@@ -10,7 +10,7 @@ export async function createNetwork(buildId: string, { inwards, stop, ...setting
   const { ok, stderr } = await engine.run('network', 'create', ...(inwards ? ['--internal'] : []), '--label', `quern.home=${homeOf(buildId)}`, name)
   if (!ok && !/already exists/i.test(stderr)) throw new Error(`making a network for the services of ${buildId} with ${engine.name}: ${stderr}`)
   const remove = async () => {
-    if (!(await onceReached(engine, ['network', 'rm', name], stop)).ok) engine.noteLeft()
+    if (!(await onceReached(engine, ['network', 'rm', name], stop)).ok) engine.noteLeft(true)
   }
   return { reach: { network: { name } }, remove }
 }

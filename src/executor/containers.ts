@@ -24,7 +24,7 @@ export function homeOf(id: string): string {
 /** Milliseconds in which an engine is to say what is left: where it does not, that is looked for again, and builds go on. */
 const lookingTime = 20_000
 
-/** Ends and removes containers and networks of a home that a dead builder left. What an engine that is away does not tell is noted. @returns how many containers */
+/** Ends and removes containers and networks of a home that a dead builder left. What an engine that is away does not tell is noted, and the note removed by the time when all is. @returns how many containers */
 export async function endLeftContainers(homeId: string, settings: EngineSettings): Promise<number> {
   const engine = findEngine(settings)
   if (typeof engine === 'string') return 0
@@ -36,7 +36,8 @@ export async function endLeftContainers(homeId: string, settings: EngineSettings
   const networks = await engine.runUntil({ signal }, 'network', 'ls', ...labelled)
   const removed = await Promise.all(networks.stdout.split('\n').filter(Boolean).map((network) => engine.run('network', 'rm', network)))
   // One that this user may not use at all has nothing of this home.
-  if ([containers, networks, ...removed].some(({ ok, stderr }) => !ok && (signal.aborted || isAway(stderr)))) engine.noteLeft()
+  const wasAway = [containers, networks].some(({ ok, stderr }) => !ok && (signal.aborted || isAway(stderr)))
+  engine.noteLeft(wasAway || removed.some(({ ok }) => !ok))
   return left.length
 }
 
@@ -49,7 +50,7 @@ function isAway(stderr: string): boolean {
 export async function removeContainer(engine: Engine, name: string, stop?: AbortSignal): Promise<void> {
   const { ok, stderr } = await onceReached(engine, ['rm', '--force', ...(engine.name === 'podman' ? ['--time', '0'] : []), '--volumes', name], stop)
   if (ok || isGone(stderr)) return
-  engine.noteLeft()
+  engine.noteLeft(true)
   throw new Error(`removing the container ${name} with ${engine.name}: ${stderr}`)
 }
 

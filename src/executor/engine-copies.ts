@@ -2,8 +2,7 @@ import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { runProgram } from '../disk/program.ts'
-import { removeAll } from '../disk/remove.ts'
+import { removeForced } from '../disk/remove.ts'
 import type { Engine } from './engine.ts'
 import { quoted } from './environment-file.ts'
 import type { Execution } from './executor.ts'
@@ -63,7 +62,7 @@ async function* linksBelow(directory: Buffer): AsyncGenerator<Buffer> {
  * so makes no device either. @throws where it cannot be copied
  */
 export async function copyOut(engine: Engine, name: string, { workspace, id }: Execution, signal: AbortSignal): Promise<void> {
-  await empty(workspace)
+  for (const entry of readdirSync(workspace)) await removeForced(join(workspace, entry))
   const unpack = async (uid?: number) => {
     const tar = startTar(['--extract', '--no-same-owner', '--no-same-permissions'], id, { cwd: workspace, stdio: ['pipe', 'ignore', 'pipe'], ...(uid !== undefined && { uid, gid: uid }) })
     const complaint = complaintOf(tar)
@@ -72,17 +71,6 @@ export async function copyOut(engine: Engine, name: string, { workspace, id }: E
   }
   const problem = await (isRoot() ? asStranger(workspace, unpack) : unpack())
   if (problem !== '') throw new Error(`copying the workspace back from the engine's host: ${problem}`)
-}
-
-/** A run before may have closed directories of the tree to their owner, as a cache of Go's modules is closed. */
-async function empty(workspace: string): Promise<void> {
-  const removed = async () => {
-    for (const entry of readdirSync(workspace)) await removeAll(join(workspace, entry))
-  }
-  await removed().catch(async () => {
-    await runProgram('chmod', ['-R', '-f', 'u+rwX', workspace]).catch(() => undefined)
-    await removed()
-  })
 }
 
 /** The mark finds it where the builder was killed. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { writeAtomically } from '../disk/write.ts'
@@ -27,8 +27,8 @@ export interface Engine {
   remote: boolean
   /** Options of `create` without which containers do not start on this host. */
   createOptions: string[]
-  /** Keeps in mind that something is left with it, which the next builder is to remove. */
-  noteLeft(): void
+  /** Keeps in mind whether something is left with it, which the next builder is to remove. */
+  noteLeft(something: boolean): void
   /** Runs one command that takes a moment, its output at most 1 MiB: an engine whose host is gone may never answer. */
   run(...options: string[]): Promise<Answer>
   /**
@@ -61,7 +61,11 @@ export function findEngine({ engine, engineOptions, engineEnvironment, left }: E
     environment: engineEnvironment,
     remote,
     createOptions: ulimits(),
-    noteLeft: () => left !== undefined && writeAtomically(left, ''),
+    noteLeft: (something) => {
+      if (left === undefined) return
+      if (something) writeAtomically(left, '')
+      else rmSync(left, { force: true })
+    },
     run: (...options) => runEngine([...command, ...options], engineEnvironment, { signal: AbortSignal.timeout(answerTime) }),
     runUntil: ({ mark, ...until }, ...options) => runEngine([...command, ...options], { ...engineEnvironment, ...(mark !== undefined && { QUERN_RUN: mark }) }, until),
   }

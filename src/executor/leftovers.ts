@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { EngineSettings } from './engine.ts'
 import { killMarked } from './processes.ts'
 import { removeTemporary } from './temporary.ts'
@@ -22,8 +22,5 @@ export async function endLeftovers(homeId: string, engine?: EngineSettings): Pro
 /** Removes what an engine that was away could not be asked to remove. What it still cannot is no reason to build nothing. */
 export async function endMissed(homeId: string, engine: EngineSettings): Promise<void> {
   if (engine.left === undefined || !existsSync(engine.left)) return
-  const { ino } = statSync(engine.left)
   await (await import('./containers.ts')).endLeftContainers(homeId, engine).catch(() => undefined)
-  // What could not be removed is noted anew. Only now: a builder may be ended while it waits for an engine.
-  if (statSync(engine.left, { throwIfNoEntry: false })?.ino === ino) rmSync(engine.left)
 }

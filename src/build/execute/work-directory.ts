@@ -1,8 +1,8 @@
-import { lstatSync, readFileSync, realpathSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { runProgram } from '../../disk/program.ts'
 import { orMissing } from '../../disk/read.ts'
-import { removeAll } from '../../disk/remove.ts'
+import { removeForced } from '../../disk/remove.ts'
 
 /** Where everything works that is being built. Under the builder's lock it is empty once the claims of a dead builder are mended. */
 export function workDirectory(home: string): string {
@@ -16,17 +16,7 @@ export function workDirectory(home: string): string {
  */
 export async function removeTree(path: string): Promise<void> {
   for (const mount of mountsBelow(path)) await unmount(mount)
-  try {
-    await removeAll(path)
-  } catch {
-    // chmod would follow a link that is named itself.
-    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      await runProgram('chmod', ['-R', '-f', 'u+rwX', path]).catch(() => undefined)
-      // A job of root may make its files immutable, or to be appended to only; not every file system knows that.
-      await runProgram('chattr', ['-R', '-f', '-ia', path]).catch(() => undefined)
-    }
-    await removeAll(path)
-  }
+  await removeForced(path)
 }
 
 /** The last one mounted comes first. Empty where the system has no /proc. */
