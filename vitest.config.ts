@@ -13,5 +13,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     sequence: { shuffle: true },
+    tags: [{ name: 'long', description: 'seconds by itself, or one of many that try each moment of something; npm test leaves it to npm run test:long, and .ci/run runs both' }],
   },
 })

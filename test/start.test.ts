@@ -28,7 +28,7 @@ test('an installation without development packages is told what to run instead',
   await expect(promisify(execFile)(process.execPath, ['build.mjs'], { cwd: root })).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^Quern is compiled when it is installed, .* run "npm ci --include=dev" .*\n$/) })
 })
 
-test('a version that cannot be compiled leaves the one that is there', async () => {
+test('a version that cannot be compiled leaves the one that is there', { tags: 'long' }, async () => {
   const root = tempDir()
   for (const name of ['build.mjs', 'src', 'tsconfig.json', 'tsconfig.types.json', 'package.json']) cpSync(name, join(root, name), { recursive: true })
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'))

@@ -88,7 +88,7 @@ test('an untrusted build whose settling takes too long is ended, too', async () 
   expect(result('app/1')).toMatchObject({ verdict: 'cancelled', reason: expect.stringContaining('UNTRUSTED_TIMEOUT') })
 })
 
-test.skipIf(!sandbox)('an untrusted pipeline that asks for more jobs than it may have fails, and one that prints too much in all is cut short', async () => {
+test.skipIf(!sandbox)('an untrusted pipeline that asks for more jobs than it may have fails, and one that prints too much in all is cut short', { tags: 'long' }, async () => {
   const { buildCommit, result } = aPipelineHome({ UNTRUSTED_RUNS: '3', UNTRUSTED_OUTPUT: '1', BLAME: 'never' })
   const pipeline = (count: number, script: string) => ({ '.quern/pipeline.ts': `import { pipeline } from 'quern'\nexport default pipeline((p) => { for (let n = 0; n < ${count}; n++) p.job('job ' + n, '${script}') })` })
   expect(result(await buildCommit(pipeline(4, 'true'), untrusted))).toMatchObject({ verdict: 'failed', reason: '.quern/pipeline.ts: the plan has 4 runs: expected at most 3 for an untrusted request (UNTRUSTED_RUNS in environment.sh)' })

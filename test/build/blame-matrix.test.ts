@@ -1,3 +1,4 @@
+/** @module-tag long */
 import { expect, test } from 'vitest'
 import type { BuildResult } from '../../src/model/build.ts'
 import type { Request } from '../../src/model/request.ts'

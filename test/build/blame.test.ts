@@ -150,7 +150,7 @@ async function held() {
   return { ...home, entry, mark, makeDue: () => renameSync(join(home.home, 'ledger/held', mark), join(home.home, 'ledger/held', mark.replace(/^\d+/, '1'))) }
 }
 
-test('while it is held, show says what it waits for and nobody is mailed; afterwards show and why tell the class with its reason', async () => {
+test('while it is held, show says what it waits for and nobody is mailed; afterwards show and why tell the class with its reason', { tags: 'long' }, async () => {
   const { home, ids, entry, grind, mailedBy, resultOf } = await held()
   expect((await runQuern(home, ['show', 'check/1'])).stdout).toMatch(new RegExp(`blame +not known yet: ${ids[0]!.slice(0, 10)} is built first`))
   expect(mailedBy(resultOf(entry))).toEqual([])
@@ -178,7 +178,7 @@ test('a failure whose record somebody removed while it waited is waited for no l
   expect(list('ledger/held')).toEqual([])
 })
 
-test('a parent that is not built in time makes the failure ours, and is no news when it is built after all', async () => {
+test('a parent that is not built in time makes the failure ours, and is no news when it is built after all', { tags: 'long' }, async () => {
   const { home, entry, grind, makeDue, resultOf, results, mailedBy } = await held()
   const file = join(home, 'builds/check/1/blame.json')
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), due: 1 }))
@@ -207,7 +207,7 @@ test('BLAME=never mails every failure at once', async () => {
   expect(mailedBy(resultOf(entry))).toEqual(['1@example.org'])
 })
 
-test('a stored verdict on the parent answers at once, red or green; a stored red never answers a request', async () => {
+test('a stored verdict on the parent answers at once, red or green; a stored red never answers a request', { tags: 'long' }, async () => {
   const { ids, push, grind, resultOf, results, marks } = homeOf(['bad', 'bad', 'good', 'bad'])
   const first = push('reused', ids[0]!)
   await grind()

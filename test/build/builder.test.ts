@@ -167,7 +167,7 @@ describe('a builder', () => {
     expect(['app/1', 'app/2'].map((name) => [result(name).entry, result(name).verdict])).toEqual(entries.map((entry) => [entry, 'passed']))
   })
 
-  test('told to stop, it leaves a mail server that never comes to an end, and the mail in the outbox', async () => {
+  test('told to stop, it leaves a mail server that never comes to an end, and the mail in the outbox', { tags: 'long' }, async () => {
     const trickling = createServer((socket) => {
       socket.write('220 mail\r\n')
       const timer = setInterval(() => socket.write('250-still here\r\n'), 1000)
@@ -336,7 +336,7 @@ describe('a builder', () => {
     expect(list('cache/work')).toEqual([])
   })
 
-  test('an entry that three builders died over is set aside, its build errored, and the administrator told', async () => {
+  test('an entry that three builders died over is set aside, its build errored, and the administrator told', { tags: 'long' }, async () => {
     const smtp = await smtpListener()
     const { home, drop, build, startBuilder, list, result } = aHome({ chunks: { build_packages: 'sleep 300\n' }, settings: { SMTP_URL: smtp.url, MAIL_ADMIN: 'admin@example.org' } })
     const entry = drop()

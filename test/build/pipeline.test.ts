@@ -156,7 +156,7 @@ test.skipIf(!sandbox)('quern plan shows what a commit’s own pipeline would run
   expect(list('cache')).toEqual([])
 })
 
-test.skipIf(!sandbox)('a mistake in the pipeline file is compared with the parent like any failure, and a first file with one is new', async () => {
+test.skipIf(!sandbox)('a mistake in the pipeline file is compared with the parent like any failure, and a first file with one is new', { tags: 'long' }, async () => {
   const { buildCommit, repo, result } = aPipelineHome()
   const before = repo.commit({ 'file.txt': '' })
   await buildCommit({ '.quern/pipeline.ts': 'nonsense(' }, { before })
@@ -165,7 +165,7 @@ test.skipIf(!sandbox)('a mistake in the pipeline file is compared with the paren
   expect(result('app/3')).toMatchObject({ verdict: 'failed', blame: { class: 'parent', reason: expect.stringContaining('app/4') } })
 })
 
-test.skipIf(!sandbox)('a job that a pull request gets for the files that it changes is compared with the same job of the parent', async () => {
+test.skipIf(!sandbox)('a job that a pull request gets for the files that it changes is compared with the same job of the parent', { tags: 'long' }, async () => {
   const { buildCommit, repo, result } = aPipelineHome()
   const files = { '.quern/pipeline.ts': `${head}export default pipeline((p) => {
   if (p.repo.changed('src/**')) p.job('check', 'grep good state')

@@ -1,3 +1,4 @@
+/** @module-tag long */
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+/** @module-tag long */
 import { describe, expect, test } from 'vitest'
 import type { BuildResult } from '../../src/model/build.ts'
 import { aSeriesServer, mailsSince } from '../helpers/a-series-server.ts'

@@ -42,7 +42,7 @@ test('quern why tells what became of a series, by its number and by its delivery
   for (const name of [`${host}/${id}`, `${host}/${id}/1/chunks`]) expect(await runQuern(home, ['why', name])).toMatchObject({ code: 0, stdout: expect.stringContaining('queued') })
 })
 
-test('--json tells the counts of each project, or what stopped its poll, and nothing else', async () => {
+test('--json tells the counts of each project, or what stopped its poll, and nothing else', { tags: 'long' }, async () => {
   const { poll, fake } = await homeWithPatchwork()
   await poll()
   fake.addSeries({ patches: [{ name: 'area: do it', mail: 'Subject: area: do it\n\nText.\n\ndiff --git a/a b/a\n' }] })

@@ -91,7 +91,7 @@ test('what was half written when somebody died goes, too', async () => {
   expect(readdirSync(join(home, 'ledger/series'))).toEqual([])
 })
 
-test.skipIf(!sandboxed)('a series whose records and commits were pruned is not tested again, and its newer version takes its place', async () => {
+test.skipIf(!sandboxed)('a series whose records and commits were pruned is not tested again, and its newer version takes its place', { tags: 'long' }, async () => {
   const { repo, patches: mails } = seriesOf('fine\n', 'fine\n1\n')
   const home = await aSeriesServer({ tree: repo.path, jobs: { make: stateJob } })
   const one = home.fake.addSeries({ name: 'state: change', patches: mails })

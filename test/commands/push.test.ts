@@ -81,7 +81,7 @@ test('a refused push is exit code 1, with the reason; --json gives the answer', 
   expect({ code, answer: JSON.parse(stdout) }).toEqual({ code: 1, answer: { status: 404, result: 'refused', reason: 'there is no such hook' } })
 })
 
-test('what cannot be pushed ends with exit code 2 and the remedy', async () => {
+test('what cannot be pushed ends with exit code 2 and the remedy', { tags: 'long' }, async () => {
   const empty = gitRepo()
   const detached = gitRepo()
   detached.commit({ a: '1' })

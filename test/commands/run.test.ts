@@ -54,7 +54,7 @@ test('the path of the repository may have blanks', async () => {
   expect(await runQuern(undefined, ['run'], { cwd: path })).toMatchObject({ code: 0, stdout: expect.stringContaining('PASSED look'), stderr: '' })
 })
 
-test('where the reader leaves before all is decided, as in git push 2>&1 | head, it is not taken for passed', () => {
+test('where the reader leaves before all is decided, as in git push 2>&1 | head, it is not taken for passed', { tags: 'long' }, () => {
   const repo = gitRepo()
   repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('first', 'sleep 1')\n  p.job('second', 'exit 3')") })
   const script = '"$0" run | head -n 1; exit "${PIPESTATUS[0]}"'
@@ -72,7 +72,7 @@ test('--json tells the result and where its record is, and nothing else on stand
   expect(JSON.parse(readFileSync(join(directory, 'result.json'), 'utf8'))).toEqual(result)
 })
 
-test.skipIf(!sandbox)('--job runs one job alone, with its services and the trees it takes over, and a deploy that it names', async () => {
+test.skipIf(!sandbox)('--job runs one job alone, with its services and the trees it takes over, and a deploy that it names', { tags: 'long' }, async () => {
   const repo = gitRepo()
   repo.commit({ 'ci/jobs.ts': pipelineOf(`  p.job('lint', 'exit 1')
   p.stage('build', () => {
@@ -90,7 +90,7 @@ test.skipIf(!sandbox)('--job runs one job alone, with its services and the trees
   expect((await runQuern(undefined, ['run', 'jobs.ts', '--job', 'publish'], { cwd: join(repo.path, 'ci') })).stdout).toContain('PASSED publish')
 })
 
-test.skipIf(!sandbox)('a --job that is not there is a mistake in the command: told in a sentence, without a report', async () => {
+test.skipIf(!sandbox)('a --job that is not there is a mistake in the command: told in a sentence, without a report', { tags: 'long' }, async () => {
   const repo = gitRepo()
   repo.commit({ '.quern/pipeline.ts': pipelineOf("  p.job('lint', 'true')\n  p.job('test', 'true')") })
   const told = { code: 2, stdout: '', stderr: 'quern: the pipeline has no job "nope" here: expected one of "lint", "test"\n' }
@@ -98,7 +98,7 @@ test.skipIf(!sandbox)('a --job that is not there is a mistake in the command: to
   expect(await runQuern(undefined, ['run', '--job', 'lint'], { cwd: repo.path })).toMatchObject({ code: 0 })
 })
 
-test.skipIf(!sandbox)('a job gets the secrets that lie encrypted in the repository, masked', async () => {
+test.skipIf(!sandbox)('a job gets the secrets that lie encrypted in the repository, masked', { tags: 'long' }, async () => {
   const repo = gitRepo()
   repo.commit({ '.quern/pipeline.ts': pipelineOf(`  p.job('a', 'echo "it is $NPM_TOKEN, \${#NPM_TOKEN} long"; ls secrets', { secrets: ['NPM_TOKEN'] })`) })
   await runQuern(undefined, ['secrets', 'keygen'], { cwd: repo.path })
@@ -156,7 +156,7 @@ function push(repo: GitRepo, to: string) {
   return { status, told: `${stdout}${stderr}` }
 }
 
-test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one that was there, and can be taken away', async () => {
+test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one that was there, and can be taken away', { tags: 'long' }, async () => {
   const repo = gitRepo()
   const server = gitRepo(['--bare']).path
   const install = (...words: string[]) => runQuern(undefined, ['install-hook', ...words], { cwd: repo.path })
@@ -189,7 +189,7 @@ test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one t
   expect((await install('--remove')).code).toBe(2)
 })
 
-test('containers of a run that was killed are removed by the next one', async (context) => {
+test('containers of a run that was killed are removed by the next one', { tags: 'long' }, async (context) => {
   const engine = openTestEngine()
   if (typeof engine === 'string') return context.skip(`skipped: containers, because ${engine}`)
   onTestFinished(engine.remove)

@@ -166,7 +166,7 @@ test('with TLS_KEY and TLS_CERT the receiver speaks HTTPS; quern push asks its o
   expect(await runQuern(home, ['push', repo.path, '--to', `https://127.0.0.1:${port}/webhook/amp_main`])).toMatchObject({ code: 2, stderr: expect.stringContaining('self-signed certificate') })
 })
 
-test('whoever connects and does not begin to speak TLS is cut off when the receiver stops', async () => {
+test('whoever connects and does not begin to speak TLS is cut off when the receiver stops', { tags: 'long' }, async () => {
   const { home, port } = await newSecureHome()
   expect(script('start-webhook.sh', home)).toMatchObject({ status: 0 })
   const socket = connect(port, '127.0.0.1').on('error', () => undefined)

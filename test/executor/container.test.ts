@@ -126,7 +126,7 @@ if (typeof engine === 'string') {
     expect((await podman.run('ps', '--all', '--quiet')).stdout).toBe('')
   })
 
-  test.skipIf(findProgram('docker') === undefined)('with an engine on another host the workspace goes there and comes back, and history and mirror are copied there', async () => {
+  test.skipIf(findProgram('docker') === undefined)('with an engine on another host the workspace goes there and comes back, and history and mirror are copied there', { tags: 'long' }, async () => {
     const port = await freePort()
     const service = spawn(podman.command[0]!, [...podman.command.slice(1), 'system', 'service', '--time', '60', `tcp:127.0.0.1:${port}`], { env: engine.settings.engineEnvironment, stdio: 'ignore' })
     onTestFinished(() => void service.kill('SIGKILL'))
@@ -163,7 +163,7 @@ if (typeof engine === 'string') {
     expect(remote).toMatchObject({ remote: true, command: [expect.stringContaining('podman'), ...engine.settings.engineOptions] })
   })
 
-  test('on a build\'s network a service answers by its name, and the network goes with the build', async (context) => {
+  test('on a build\'s network a service answers by its name, and the network goes with the build', { tags: 'long' }, async (context) => {
     const network = await createNetwork(`home/net/${process.pid}`, { ...engine.settings, inwards: true }).catch((error: Error) => error)
     if (network instanceof Error) return context.skip(`skipped: services by name, because ${network.message}`)
     const controller = new AbortController()

@@ -8,7 +8,7 @@ import { isInstalled } from '../helpers/is-installed.ts'
 
 const bounded = isInstalled('setpriv', 'apt-get install util-linux') && isInstalled('prlimit', 'apt-get install util-linux')
 
-test.skipIf(!bounded)('git that may take so much memory ends where a few objects make a tree of a million files', async () => {
+test.skipIf(!bounded)('git that may take so much memory ends where a few objects make a tree of a million files', { tags: 'long' }, async () => {
   const { path } = gitRepo()
   const tree = aTreeOf(path, 6)
   const options = { doing: 'reading the tree', cwd: path, env: gitWorld(process.env) }

@@ -1,3 +1,4 @@
+/** @module-tag long */
 import { appendFileSync, readdirSync, readFileSync, readlinkSync, truncateSync } from 'node:fs'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'

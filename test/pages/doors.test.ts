@@ -104,7 +104,7 @@ describe('beside the hooks', () => {
     }
   })
 
-  test('where more readers come than pages can be drawn, some are told to come again, and deliveries are taken meanwhile', async () => {
+  test('where more readers come than pages can be drawn, some are told to come again, and deliveries are taken meanwhile', { tags: 'long' }, async () => {
     const site = await aSite()
     const runs = Array.from({ length: 1500 }, (_, index) => plannedRun(`run ${index}`))
     await site.begin({ plan: { runs } })

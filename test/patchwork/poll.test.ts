@@ -140,7 +140,7 @@ test('an event that becomes visible after newer ones is found', async () => {
   expect((await waiting()).map(({ series }) => series!.id)).toContain(late.id)
 })
 
-test('a thousand events over several pages are all taken, in order', async () => {
+test('a thousand events over several pages are all taken, in order', { tags: 'long' }, async () => {
   const { poll: again, fake, waiting } = await station()
   for (let index = 0; index < 1000; index++) fake.addSeries({ patches: [mail(`area: number ${index}`)] })
 

@@ -35,7 +35,7 @@ test('however a log is cut into chunks, its first error is the same', () => {
   }
 })
 
-test('a log made to be slow is looked through up to a bound, in which a short line counts as much as an ordinary one', () => {
+test('a log made to be slow is looked through up to a bound, in which a short line counts as much as an ordinary one', { tags: 'long' }, () => {
   const behind = (count: number) => digestOf(Buffer.from(`${'error: x\n'.repeat(count)}src/a.c:3:5: error: 'x' undeclared\n`))!.text
   expect(behind(100_000)).toBe("src/a.c:3:5: error: 'x' undeclared")
   expect(behind(250_000)).toBe('error: x')

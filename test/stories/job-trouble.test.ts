@@ -1,3 +1,4 @@
+/** @module-tag long */
 import { randomBytes } from 'node:crypto'
 import { statfsSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'

@@ -15,7 +15,7 @@ const compiles = isInstalled('make', 'apt-get install build-essential') && isIns
 const make = { make: stateJob }
 
 describe.skipIf(!sandboxed)('a mailed series', () => {
-  test.skipIf(!compiles)('as a real server keeps it is applied, built and told of: good, broken, failing, warning, not applying, out of order, non-ASCII, incomplete, superseded', async () => {
+  test.skipIf(!compiles)('as a real server keeps it is applied, built and told of: good, broken, failing, warning, not applying, out of order, non-ASCII, incomplete, superseded', { tags: 'long' }, async () => {
     const server = await aSeriesServer({ recorded: true, tree: resolve('test/fixtures/patchwork/mini.bundle'), branch: 'master', jobs: 'examples/ffmpeg/job-defs', source: { pipelines: ['job:x86/make_fate'] } })
     await server.poll()
     await server.poll()
@@ -28,7 +28,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(shown('warning')).toEqual([{ ...good, make_x86: expect.stringMatching(/^warning: new warning: libmini\/.*unused variable/) }])
     expect(shown('noapply')).toEqual([{ apply: 'warning: does not apply: conflict in libmini/clip.c' }])
     for (const name of ['incomplete', 'series3', 'single']) expect(patches[name]!.flatMap(server.told), name).toEqual([])
-  }, 60_000)
+  })
 
   test('of three patches with the fault in the second is told of on each; its author gets one reply, to the second mail', async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n', 'fine\nerror: broken by the second\n', 'fine\nerror: broken by the second\nmore\n')
@@ -55,7 +55,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken).toHaveLength(1)
   }, 30_000)
 
-  test('on a base that is red already blames nobody; the patch that repairs it passes, and the one that breaks it again is new', async () => {
+  test('on a base that is red already blames nobody; the patch that repairs it passes, and the one that breaks it again is new', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('error: old\n', 'error: old\nmore\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })
     const { patches: [red] } = server.fake.addSeries({ patches: mails })
@@ -72,9 +72,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     await server.build()
     expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }, { make: 'fail: state.txt:1: error: again' }])
     expect(server.smtp.taken.map(({ email }) => email.inReplyTo)).toEqual([`<patch-${patches[1]}@example.com>`])
-  }, 30_000)
+  })
 
-  test('with warnings that its base has, too, succeeds; a further one is a warning, by its text, wherever it stands', async () => {
+  test('with warnings that its base has, too, succeeds; a further one is a warning, by its text, wherever it stands', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('warning: old\n', 'moved\nwarning: old\n', 'moved\nwarning: fresh\nwarning: old\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })
     const { patches } = server.fake.addSeries({ patches: mails })
@@ -91,9 +91,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(others.map(server.shown)).toEqual([{ make: 'warning: new warning: state.txt: other' }])
     expect(server.result('make/3').runs).toMatchObject([{ name: 'make', verdict: 'passed', compared: { build: 'make/2', run: 'make' } }])
     expect(server.list('builds/make')).toEqual(['1', '2', '3'])
-  }, 30_000)
+  })
 
-  test('that fails once and passes on the same tree is flaky: a warning, and nobody is mailed', async () => {
+  test('that fails once and passes on the same tree is flaky: a warning, and nobody is mailed', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n')
     // The second run of a builder works in its second directory.
     const server = await aSeriesServer({ tree: repo.path, jobs: { make: 'workspace: commit\nscript: |\n  case $PWD in */2/tree) ;; *) echo "error: now and then"; exit 1 ;; esac\n' } })
@@ -103,9 +103,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(patches.map(server.shown)).toEqual([{ make: 'warning: failed, then passed on the same tree: error: now and then' }])
     expect(server.result('make/1')).toMatchObject({ verdict: 'passed', blame: { class: 'flaky' } })
     expect(server.smtp.taken).toEqual([])
-  }, 30_000)
+  })
 
-  test('brings services, too: each patch has its own under the same name', async () => {
+  test('brings services, too: each patch has its own under the same name', { tags: 'long' }, async () => {
     const repo = gitRepo()
     const pipeline = (word: string) => `import { pipeline } from 'quern'\nexport default pipeline((p) => {\n  p.job('mill', 'exec node -e "require(\\'net\\').createServer((c)=>c.on(\\'error\\',()=>{}).end(\\'${word}\\')).listen(8080)"', { service: true, ready: 'true < /dev/tcp/mill/8080' })\n  p.job('fetch', 'cat < /dev/tcp/mill/8080')\n})\n`
     const start = repo.commit({ '.quern/pipeline.ts': pipeline('chaff') }, 'Begin')
@@ -119,9 +119,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(patches.map(server.shown)).toEqual([{ fetch: 'success: passed' }, { fetch: 'success: passed' }])
     const [pipelineName] = server.list('builds').filter((name) => name !== 'index.jsonl')
     expect(['[1/2]', '[2/2]'].map((mark) => server.console(`${pipelineName}/1`, directoryName(`fetch ${mark}`)))).toEqual(['grain', 'flour'])
-  }, 60_000)
+  })
 
-  test('of which version 2 comes during the build of version 1 is told of version 2 only', async () => {
+  test('of which version 2 comes during the build of version 1 is told of version 2 only', { tags: 'long' }, async () => {
     const { repo, start, patches: mails } = seriesOf('fine\n', 'fine\nfiner\n')
     repo.git('checkout', '--quiet', '--detach', start)
     repo.commit({ hang: '' }, 'state: change 1')
@@ -141,9 +141,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.told(one.patches[0]!)).toEqual(['make pending: waits for its turn'])
     expect(server.shown(two.patches[0]!)).toEqual({ make: 'success: passed' })
     expect(server.smtp.taken).toEqual([])
-  }, 30_000)
+  })
 
-  test('of which a newer version comes while its result waits in the outbox is told nothing more', async () => {
+  test('of which a newer version comes while its result waits in the outbox is told nothing more', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: first try\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })
     const one = server.fake.addSeries({ name: 'state: change', patches: mails })
@@ -159,9 +159,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     await server.build()
     expect(server.told(one.patches[0]!)).toEqual([])
     expect(server.list('outbox/dead')).toEqual([])
-  }, 30_000)
+  })
 
-  test('that is built again while its first result waits in the outbox is told of the second one, whichever of them is due first', async () => {
+  test('that is built again while its first result waits in the outbox is told of the second one, whichever of them is due first', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: of the host\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { mail: {} } })
     const { patches: [patch] } = server.fake.addSeries({ patches: mails })
@@ -182,9 +182,9 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
 
     expect(server.told(patch!)).toEqual(['make success: passed'])
     expect(server.list('outbox')).toEqual(['dead'])
-  }, 60_000)
+  })
 
-  test('of which one pipeline is never decided is answered after a while', async () => {
+  test('of which one pipeline is never decided is answered after a while', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: new\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: { 'x86/make': make.make, 'ppc/make': make.make }, source: { pipelines: ['job:x86/make', 'job:ppc/make'], mail: { reply: true, wait: 90 } } })
     server.fake.addSeries({ patches: mails })
@@ -200,7 +200,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expire(server.home)
     await server.build()
     expect(server.smtp.taken.map(({ to }) => to)).toEqual([['ann@example.com']])
-  }, 30_000)
+  })
 
   test('in a rehearsal posts nothing and mails the administrator only', async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'error: new\n')
@@ -225,7 +225,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken.map(({ text }) => /does not apply: conflict in state\.txt/.test(text))).toEqual([true])
   }, 30_000)
 
-  test('is told with links to the pages of its runs, from the first check to the reply, where this server has a public address', async () => {
+  test('is told with links to the pages of its runs, from the first check to the reply, where this server has a public address', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('fine\n', 'fine\nerror: new\n')
     repo.commit({ 'other.txt': '1\n' }, 'other: add')
     const torn = mailsSince((repo.commit({ 'other.txt': '2\n' }, 'other: change'), repo), 'HEAD^')
@@ -241,7 +241,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken).toHaveLength(1)
     expect(server.smtp.taken[0]!.text).toContain(`make: ${run}\n`)
     expect(server.smtp.taken[0]!.text).toContain(`apply: ${apply}\n`)
-  }, 30_000)
+  })
 
   test('with more patches than this server tests of a stranger is errored with the setting, before anything of it runs', async () => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n', 'three\n', 'four\n')
@@ -253,7 +253,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(server.smtp.taken.map(({ to }) => to)).toEqual([['admin@example.org']])
   }, 30_000)
 
-  test('is told of by each of two pipeline files that call a job the same: neither hides the other, in the checks and in the mail', async () => {
+  test('is told of by each of two pipeline files that call a job the same: neither hides the other, in the checks and in the mail', { tags: 'long' }, async () => {
     const file = (word: string) => `import { pipeline } from 'quern'\nexport default pipeline((p) => {\n  p.job('test', '! grep ${word} state.txt')\n})\n`
     const repo = gitRepo()
     const start = repo.commit({ 'state.txt': 'fine\n', '.quern/fast.ts': file('error'), '.quern/slow.ts': file('slow') }, 'Begin')
@@ -266,7 +266,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(await server.build()).toMatchObject({ code: 0, stderr: '' })
     expect(server.shown(patches[0]!)).toEqual({ test_fast_quern: 'fail: error: broken', test_slow_quern: 'success: passed' })
     expect(server.smtp.taken.map(({ text }) => text)).toEqual([expect.stringContaining('\ntest_fast_quern\n')])
-  }, 30_000)
+  })
 
   test('is cancelled at once although its server lets the question for its mails hang', async () => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n')
@@ -283,7 +283,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     expect(asked()).toBe(1)
   }, 60_000)
 
-  test('holds up nobody behind it while its server is away', async () => {
+  test('holds up nobody behind it while its server is away', { tags: 'long' }, async () => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make, source: { pipelines: ['job:make', 'job:again'] } })
     server.write({ 'job-defs/again.yml': stateJob })
@@ -298,13 +298,13 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     away.times = 0
     await building
     for (const { patches } of series) expect(server.shown(patches[0]!)).toEqual({ make: 'success: passed', again: 'success: passed' })
-  }, 180_000)
+  })
 
   test.each([
     ['it was away', { status: 502, body: '<html>Bad Gateway</html>' }],
     ['another answered in its place', { status: 200, body: '<html>Back in a minute</html>' }],
     ['only half of its answers came', { status: 200, body: '[{"id": 1, "cont' }],
-  ])('is built although, when its mails were to be fetched, %s', async (_, answer) => {
+  ])('is built although, when its mails were to be fetched, %s', { tags: 'long' }, async (_, answer) => {
     const { repo, patches: mails } = seriesOf('one\n', 'two\n')
     const server = await aSeriesServer({ tree: repo.path, jobs: make })
     const { patches } = server.fake.addSeries({ patches: mails, cover: { name: '[0/1] Two', content: 'Two.' } })
@@ -312,7 +312,7 @@ describe.skipIf(!sandboxed)('a mailed series', () => {
     server.fake.troubles.push({ match: /\/mbox\//, times: 4, ...answer }, { match: /\/covers\//, times: 1, ...answer })
     await server.build()
     expect(patches.map(server.shown)).toEqual([{ make: 'success: passed' }])
-  }, 30_000)
+  })
 })
 
 function isFirst({ repeats }: RunResult): boolean {

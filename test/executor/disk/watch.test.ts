@@ -108,7 +108,7 @@ test.runIf(installed && canMount)('where the disk runs low, files without a name
   expect(await runScript(executor, 'sleep 0.3', { ...untrusted, workspace: placeOn(disk.path, 'next') })).toMatchObject({ verdict: 'passed' })
 })
 
-test.runIf(installed && canMount)('where the disk runs low, trusted runs go on, and of untrusted ones the largest ends first', async () => {
+test.runIf(installed && canMount)('where the disk runs low, trusted runs go on, and of untrusted ones the largest ends first', { tags: 'long' }, async () => {
   const disk = smallDisk(64 * mebibyte)
   // What a run has taken must have been counted when the disk runs low, on a busy machine, too.
   const executor = watched({ directory: disk.path, limit: 1024 * mebibyte, look: 300 })
