@@ -91,6 +91,12 @@ test.each(['export THREADS = 3', 'export NAME="one'])('where the shell cannot re
   expect(run(['queue']).stderr).toContain(`${home}/environment.sh`)
 })
 
+test('an exit in environment.sh is told as such, and is no success', () => {
+  const { home, run } = aPlace()
+  writeFileSync(join(home, 'environment.sh'), 'export THREADS="2"\nexit 0\n')
+  for (const command of ['queue', 'build']) expect(run([command])).toMatchObject({ status: 2, stderr: expect.stringContaining(`ended in ${home}/environment.sh, of the mistake above or of a line like exit`) })
+})
+
 test('an installation that was not compiled says what to run, and where', () => {
   const { run } = aPlace()
   const root = tempDir()
