@@ -39,9 +39,9 @@ export function define(command: Command): void {
 async function run({ watch, every, since, json = false }: PollCommand): Promise<void> {
   const config = await openConfig()
   const sources = openSources(config)
+  const home = openHome()
   if (sources.length === 0) throw new UserError('quern.yaml names no Patchwork project: add one under "patchwork:", see docs/patchwork.md')
   expectTokens(config)
-  const home = openHome()
   const log = openLog(join(home.home, 'logs/build.log'))
   const spoken = !json && (watch === true || process.stdout.isTTY)
   const round = (from?: string) => pollAll(sources, { config, home, log, since: from, spoken })

@@ -215,6 +215,11 @@ test.each([['queue'], ['build'], ['builds'], ['serve'], ['lint'], ['logs'], ['sy
   expect(readdirSync(directory)).toEqual(['environment.sh'])
 })
 
+test.each([['push'], ['serve'], ['poll']])('where QUERN_HOME names a place that is not there, %s names it, not what is missing in it', async (command) => {
+  const home = join(tempDir(), 'missing')
+  expect(await runQuern(home, [command])).toMatchObject({ code: 2, stderr: `quern: ${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME\n` })
+})
+
 test('a reader that leaves early is no error', async () => {
   const { home, accept, decide } = homeWithBuilds()
   await accept(aRequest())

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../helpers/free-port.ts'
@@ -95,7 +95,9 @@ test('what cannot be pushed ends with exit code 2 and the remedy', { tags: 'long
   detached.git('checkout', '--quiet', 'main')
   expect(await told([detached.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing listens there; start the receiver with start-webhook.sh') })
   expect(await told([detached.path, '--to', 'ci.example.org'])).toMatchObject({ code: 2, stderr: expect.stringContaining('expected a URL') })
-  expect(await runQuern(tempDir(), ['push', detached.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('set SECRET') })
+  const withoutHook = tempDir()
+  mkdirSync(join(withoutHook, 'queue'))
+  expect(await runQuern(withoutHook, ['push', detached.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('set SECRET') })
 })
 
 function push(repo: GitRepo, hook: string) {
