@@ -4,7 +4,7 @@ import { readable } from '../model/readable.ts'
 import { counted, type Check } from './doctor/check.ts'
 import { checkContainers } from './doctor/containers.ts'
 import { checkCron } from './doctor/cron.ts'
-import { checkDisk } from './doctor/disk.ts'
+import { checkDisk, checkEntry } from './doctor/disk.ts'
 import { checkIsolation } from './doctor/isolation.ts'
 import { checkMail } from './doctor/mail.ts'
 import { checkPatchwork } from './doctor/patchwork.ts'
@@ -32,8 +32,10 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
   if (wrong > 0) process.exitCode = 1
 }
 
-/** Everything is looked at, whatever else is wrong; without settings, what needs none. */
+/** Everything is looked at, whatever else is wrong; without settings, what needs none; in a home that is closed to this user, nothing. */
 async function examine(home: string): Promise<Check[]> {
+  const closed = checkEntry(home)
+  if (closed !== undefined) return [closed]
   const { config, check } = await readConfig()
   const [programs, isolation, cron, containers, ...configured] = await Promise.all([
     checkPrograms(),

@@ -74,6 +74,15 @@ test.runIf(root)('another user than the owner of the home is told to be that one
   expect(checks.find(({ name }) => name === 'directories')).toMatchObject({ state: 'wrong', remedy: `${home} belongs to user 0, and you are 65534: call doctor as the user that cron and the receiver run as` })
 })
 
+test.runIf(root)('a user who may not enter the home is told so, by --json, too', async () => {
+  const { home } = await soundHome()
+  chmodSync(dirname(home), 0o755)
+  const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups']
+  const env = { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }
+  const { stdout } = await promisify(execFile)('setpriv', [...asNobody, 'bin/quern', 'doctor', '--json'], { env }).catch((error: { stdout: string }) => error)
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, checks: [{ name: 'home', state: 'wrong', found: expect.stringContaining('permission denied'), remedy: expect.stringContaining('call doctor as the user') }] })
+})
+
 /** What the user of a home, an ordinary one as NOBODY, is told on a host that a shell command, as root in a mount namespace, has changed. */
 async function examineOnHost(change: string, home: string): Promise<(name: string) => Check> {
   spawnSync('sh', ['-c', 'chmod 755 "$0/.." && chown -R 65534:65534 "$0"', home])

@@ -11,6 +11,16 @@ const enough = 1024 ** 3
 /** Places that entries and reports are linked and renamed between. */
 const oneFileSystem = ['queue', 'queue/tmp', 'queue/claimed', 'ledger', 'builds', 'outbox']
 
+/** What keeps this user from looking into the home at all. */
+export function checkEntry(home: string): Check | undefined {
+  try {
+    orMissing(() => statSync(join(home, 'queue')))
+    return undefined
+  } catch (error) {
+    return wrong('home', (error as Error).message, 'call doctor as the user that cron and the receiver run as, or name another home by QUERN_HOME')
+  }
+}
+
 export function checkDisk(home: string): Check[] {
   if (!existsSync(join(home, 'queue'))) return [wrong('home', `${home} is no Quern home: it has no queue/`, 'make one with quern init, or name another by QUERN_HOME')]
   return [checkDirectories(home), checkFileSystem(home), checkSpace(home), checkClock(home)]
