@@ -245,6 +245,21 @@ test('an old tick says that cron does not run', async () => {
   expect((await examine(home)).check('cron').found).toContain('the builder was started 2 h 0 min ago')
 })
 
+test('a line of cron that is not of every minute is told, and that none was found, however young the tick is', async () => {
+  const { home } = await soundHome()
+  const programs = tempDir()
+  const line = `QUERN_HOME=${home} ${process.cwd()}/bin/quern build`
+  const look = async (crontab: string) => {
+    writeFileSync(join(programs, 'crontab'), `#!/bin/sh\ncat <<'END'\n${crontab}\nEND\n`, { mode: 0o755 })
+    const { stdout } = await runQuern(home, ['doctor', '--json'], { env: { PATH: `${programs}:${process.env['PATH']}` } })
+    return (JSON.parse(stdout) as { checks: Check[] }).checks.find(({ name }) => name === 'cron')!
+  }
+  expect(await look(`* * * * * ${line}`)).toMatchObject({ state: 'ok' })
+  expect(await look(`@reboot ${line}\n*/1 * * * * ${line}`)).toMatchObject({ state: 'ok' })
+  for (const schedule of ['0 * * * *', '@hourly']) expect(await look(`${schedule} ${line}`)).toMatchObject({ state: 'warning', found: expect.stringContaining('the line in your crontab does not start the builder each minute') })
+  expect(await look('')).toMatchObject({ state: 'warning', found: expect.stringContaining('no line of cron was found'), remedy: expect.stringContaining(`* * * * * ${line} --threads 2`) })
+})
+
 test('it changes nothing', async () => {
   const { home } = await soundHome()
   const listing = () => spawnSync('find', [home, '-printf', '%p %T@ %s\n'], { encoding: 'utf8' }).stdout

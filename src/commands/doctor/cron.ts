@@ -13,15 +13,24 @@ const late = 3 * 60_000
 
 /** Whether something starts the builder: a line of cron, and the file that each tick touches. */
 export async function checkCron(home: string): Promise<Check[]> {
-  const place = (await crontabs()).find(({ text }) => startsBuilder(text, home))?.place
+  const found = (await crontabs()).filter(({ text }) => startsBuilder(text, home))
+  const everyMinute = found.find(({ text }) => startsBuilder(ofEveryMinute(text), home))
+  const place = (everyMinute ?? found[0])?.place
   const tick = orMissing(() => statSync(join(home, 'logs/tick')))?.mtimeMs
   const age = tick === undefined ? undefined : Math.max(0, Date.now() - tick)
   const ticks = age !== undefined && age < late
   const last = age === undefined ? 'the builder was never started' : `the builder was started ${duration(age)} ago`
-  if (place === undefined && ticks) return [ok('cron', `no line of cron was found, but ${last}`)]
+  // A push starts it, too, where cron never does.
+  if (place === undefined && ticks) return [warning('cron', `no line of cron was found, but ${last}: by a push, by hand, or by something that doctor does not look at`, `crontab -e, and add: ${cronLine(home)}; unless something else, like a systemd timer, starts it each minute`)]
   if (place === undefined) return [wrong('cron', `no line of cron starts the builder, and ${last}`, `crontab -e, and add: ${cronLine(home)}`)]
+  if (everyMinute === undefined) return [warning('cron', `the line in ${place} does not start the builder each minute, and ${last}: mails that wait to be tried again and what a push could not start wait for it`, 'let the line begin with * * * * *')]
   if (ticks) return [ok('cron', `${place}; ${last}`)]
   return [warning('cron', `${place} has the line, but ${last}`, 'wait a minute where you have just added it; else see that cron runs (systemctl status cron) and what it says (journalctl -u cron)')]
+}
+
+/** A crontab without the lines that cron starts less often. */
+function ofEveryMinute(crontab: string): string {
+  return crontab.split('\n').filter((line) => !/^\s*[\d*@]/.test(line) || /^\s*(?:\*(?:\/1)?\s+){5}/.test(line)).join('\n')
 }
 
 /** Whether a line of a crontab, comments left out, starts `quern build` for this home: one that calls a checkout which was moved does not. */
