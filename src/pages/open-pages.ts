@@ -23,9 +23,10 @@ export function openPages(settings: PagesSettings): Pages {
 /**
  * A path with dots in it means one thing here and another to a proxy that guards /builds/: nginx and Caddy read %2f as a
  * slash before they follow dots, so that `/webhook/a%2fb/../../builds/` is below /webhook/ to them, and open to everybody.
+ * Clients may put the scheme and the host in front of it (RFC 9112, section 3.2.2).
  */
 function isAsSent(pathname: string, { incoming }: HttpBindings): boolean {
-  return incoming.url?.split('?')[0] === pathname
+  return incoming.url?.replace(/^https?:\/\/[^/?#]+/i, '').split('?')[0] === pathname
 }
 
 function isPage(base: string, pathname: string): boolean {

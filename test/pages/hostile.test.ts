@@ -106,10 +106,12 @@ test.each([
   '/webhook/%2e%2e/builds/acme~app/7/build/console.log',
   '/builds/..%2fwebhook%2fb/../acme~app/7',
   '/builds/./acme~app/7',
+  'http://ci.example.org/webhook/a%2fb/../../builds/acme~app/7',
+  'http:///builds/acme~app/7',
 ])('%s is no page: a proxy that guards /builds/ may take it for another path', async (path) => {
   const site = await aSite()
   await site.decide({ left: { build: { log: 'a word\n' } } })
-  expect((await askRaw(site.server.url, '/builds/acme~app/7?x=/../y')).status).toBe(200)
+  for (const plain of ['/builds/acme~app/7?x=/../y', 'http://ci.example.org:8196/builds/acme~app/7?x=/../y']) expect((await askRaw(site.server.url, plain)).status).toBe(200)
   expect(await askRaw(site.server.url, path)).toMatchObject({ status: 404, body: expect.stringContaining('there is nothing here') })
 })
 
