@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { orMissing } from '../disk/read.ts'
+import { writeAtomically } from '../disk/write.ts'
 import { isDomain, isMailbox, type Mail } from '../model/mail.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Outcome, Publisher, Report } from './publisher.ts'
@@ -59,22 +60,27 @@ export function emailReport(build: string, mail: Mail, created: string): Report<
   return { id: `email-${createHash('sha256').update(mail.to.toLowerCase()).digest('hex').slice(0, 24)}`, publisher: 'email', build, created, payload: mail }
 }
 
-/** Sends mail over SMTP, each mail to one receiver. */
+/** Sends mail over SMTP, each mail to one receiver and to whom it tells as well. */
 export function openEmail({ url, from, builds }: MailServer): Publisher {
   return { publish }
 
   async function publish(report: Report): Promise<Outcome> {
     const mail = report.payload as Mail
     if (!isMail(mail)) return { kind: 'refused', reason: 'its receiver is no plain mail address, or it is no mail' }
+    const build = join(builds, report.build)
+    const note = join(build, 'sent', `${report.id}.taken`)
+    const had = orMissing(() => readFileSync(note, 'utf8'))?.trimEnd().split('\n') ?? []
     try {
-      const { rejected } = await send(mail, join(builds, report.build))
+      const { accepted, rejected, rejectedErrors = [] } = await send(mail, build, had)
+      const putOff = rejectedErrors.find(({ responseCode = 0 }) => responseCode < 500)
+      if (putOff !== undefined && noteTaken(note, [...had, ...accepted])) return outcomeOf(putOff)
       return rejected.includes(mail.to) ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
     } catch (error) {
       return outcomeOf(error as SmtpError)
     }
   }
 
-  async function send(mail: Mail, build: string): Promise<{ rejected: unknown[] }> {
+  async function send(mail: Mail, build: string, had: string[]): Promise<Taken> {
     const { createTransport } = await import('nodemailer')
     const transport = createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
     let timer: NodeJS.Timeout | undefined
@@ -82,20 +88,21 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
       const tooLong = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`no end after ${longestTry / 1000} s`)), longestTry)
       })
-      return await Promise.race([transport.sendMail(message(mail, build)), tooLong])
+      return await Promise.race([transport.sendMail(message(mail, build, had)), tooLong])
     } finally {
       clearTimeout(timer)
       transport.close()
     }
   }
 
-  function message(mail: Mail, build: string): object {
+  /** @param had who has it already */
+  function message(mail: Mail, build: string, had: string[]): object {
     const sender = (mail.from === undefined ? undefined : parseSender(mail.from)) ?? from
     return {
       from: sender,
       to: { name: '', address: mail.to },
       ...(mail.cc !== undefined && { cc: { name: '', address: mail.cc } }),
-      envelope: { from: sender.address, to: mail.cc === undefined ? [mail.to] : [mail.to, mail.cc] },
+      envelope: { from: sender.address, to: [mail.to, ...(mail.cc === undefined ? [] : [mail.cc])].filter((address) => !had.includes(address)) },
       messageId: messageId(mail.message_id),
       ...(mail.in_reply_to !== undefined && { inReplyTo: messageId(mail.in_reply_to), references: (mail.references ?? []).map(messageId) }),
       subject: readableLine(mail.subject),
@@ -114,6 +121,16 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
     const reason = withoutCredentials(readableLine(`${new URL(url).host}: ${error.message}`).slice(0, 500), url)
     const ofThisMail = /^(?:MAIL FROM|RCPT TO|DATA)/.test(error.command ?? '')
     return { kind: ofThisMail && (error.responseCode ?? 0) >= 500 ? 'refused' : 'later', reason }
+  }
+}
+
+/** Keeps who has a mail, for the next try, which is for the others; false where that cannot be kept, and there is to be none. */
+function noteTaken(note: string, addresses: string[]): boolean {
+  try {
+    writeAtomically(note, `${addresses.join('\n')}\n`, { durable: true })
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -167,6 +184,13 @@ function messageId(id: string): string {
 function isMail(mail: Mail): boolean {
   if (typeof mail !== 'object' || mail === null || (mail.cc !== undefined && !isMailbox(String(mail.cc)))) return false
   return isMailbox(String(mail.to)) && [mail.subject, mail.text, mail.message_id].every((text) => typeof text === 'string')
+}
+
+/** What a server said of the receivers of a mail, where it took one of them at least. */
+interface Taken {
+  accepted: string[]
+  rejected: unknown[]
+  rejectedErrors?: SmtpError[]
 }
 
 interface SmtpError extends Error {

@@ -5,6 +5,7 @@
  *   outbox/<due>-<key>.json               linked there by `handOver`; due in seconds, key from build and id
  *   outbox/<later>-<key>.json             renamed when its publisher asks for another try
  *   builds/<build>/sent/<id>.json         renamed when its publisher accepted it, or said that nobody wants it any more
+ *   builds/<build>/sent/<id>.taken        written by the publisher of mail: whom the server took, while it puts off another receiver
  *   outbox/dead/<key>.json, .reason       renamed when it was refused, is too old or cannot be read
  *
  * A move is one rename, so a crash leaves a report where it was or where it goes.

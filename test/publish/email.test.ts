@@ -62,6 +62,27 @@ test('of two receivers, the refused one silences only itself', async () => {
   expect(await send(smtp.url)).toMatchObject({ kind: 'sent' })
 })
 
+test.each([
+  ['ada@example.org', 'ci@example.org'],
+  ['ci@example.org', 'ada@example.org'],
+])('where the server puts off %s alone, %s has the mail once, and the other with a later try', async (late, early) => {
+  let ready = false
+  const smtp = await smtpListener({ recipient: (address) => (address === late && !ready ? 451 : undefined) })
+  const builds = tempDir()
+  mkdirSync(join(builds, 'acme~app/7/sent'), { recursive: true })
+  const told = { cc: 'ci@example.org' }
+  expect(await send(smtp.url, told, builds)).toEqual({ kind: 'later', reason: expect.stringContaining('451') })
+  expect(await send(smtp.url, told, builds)).toMatchObject({ kind: 'later' })
+  ready = true
+  expect(await send(smtp.url, told, builds)).toEqual({ kind: 'sent' })
+  expect(smtp.taken.map(({ to }) => to)).toEqual([[early], [late]])
+})
+
+test('where it cannot be kept who has the mail, nobody gets it twice', async () => {
+  const smtp = await smtpListener({ recipient: (address) => (address.startsWith('ci@') ? 451 : undefined) })
+  expect(await send(smtp.url, { cc: 'ci@example.org' })).toEqual({ kind: 'sent' })
+})
+
 test('a server that is down makes the mail wait', async () => {
   const smtp = await smtpListener()
   await smtp.close()
