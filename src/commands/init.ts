@@ -21,6 +21,8 @@ export function define(command: Command): void {
 
 function init(home: string): void {
   if (existsSync(join(home, 'environment.sh'))) throw new UserError(`${home} is a home already (it has an environment.sh): nothing was changed. Edit that file, or choose another directory`)
+  // git takes the line break for the end of a path, and what loads pipelines the backslash for a slash.
+  if (/[\\\r\n]/.test(home)) throw new UserError(`cannot make a home in ${JSON.stringify(home)}: checkouts and pipeline files could not be read there. Choose a directory whose path has neither a backslash nor a line break`)
   makeHome(home)
   printLine(`${paint('green', 'Made')} the Quern home ${home}`)
   printLine(nextSteps(home))

@@ -59,6 +59,12 @@ test('a place that cannot be made is told without a stack', async () => {
   expect(stderr).toMatch(/^quern: cannot make a home in .*\n$/)
 })
 
+test.each(['two\nlines', 'back\\slash'])('a path that git or pipeline files could not be read from is refused: %j', async (name) => {
+  const directory = tempDir()
+  expect(await runQuern(undefined, ['init', join(directory, name)])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^quern: cannot make a home in .* neither a backslash nor a line break\n$/) })
+  expect(readdirSync(directory)).toEqual([])
+})
+
 test('a place in which nothing can be made, or a link that leads nowhere, is told at once', async () => {
   const directory = tempDir()
   symlinkSync(join(directory, 'nowhere'), join(directory, 'link'))
