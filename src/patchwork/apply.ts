@@ -6,7 +6,7 @@ import { GitError } from '../git/git-error.ts'
 import type { Mirror } from '../git/mirror.ts'
 import type { Series } from '../model/request.ts'
 import type { PatchworkClient } from './client.ts'
-import { baseCommitOf, fetchMails, holdsOnePatch, mailWithDiff, type Mails } from './mails.ts'
+import { baseCommitIn, dependencyIn, fetchMails, holdsOnePatch, mailWithDiff, wordsOf, type Mails } from './mails.ts'
 import { seriesName } from './source-name.ts'
 
 export interface ApplyOptions {
@@ -47,20 +47,20 @@ export type Applied =
 export async function applySeries(options: ApplyOptions): Promise<Applied> {
   const { client, mirror, series, directory } = options
   const mails = await fetchMails(client, series, options.signal)
-  const base = await chooseBase(options, mails)
+  const words = await wordsOf(client, series, { mails, signal: options.signal })
+  const base = await chooseBase(options, baseCommitIn(words))
   try {
     const { commits, failed } = await applyAll(options, base, mails)
     const patches = await describe(mirror, base, commits)
     await keep(mirror, series, patches)
-    return failed === undefined ? { kind: 'applied', base, patches } : { kind: 'not-applied', base, patches, failed }
+    return failed === undefined ? { kind: 'applied', base, patches } : { kind: 'not-applied', base, patches, failed: { ...failed, reason: besideDependency(failed.reason, dependencyIn(words)) } }
   } finally {
     await removeAll(directory)
   }
 }
 
 /** The sender's base only where it is part of the branch: the mirror holds other commits too, which are not for everybody. */
-async function chooseBase({ client, mirror, series, tip, signal }: ApplyOptions, mails: Mails): Promise<string> {
-  const named = await baseCommitOf(client, series, { mails, signal })
+async function chooseBase({ mirror, tip, signal }: ApplyOptions, named: string | undefined): Promise<string> {
   if (named === undefined || named.length !== tip.length || !(await mirror.hasCommit(named))) return tip
   try {
     await mirror.git(['merge-base', '--is-ancestor', named, tip], { doing: `looking for ${named} in the branch`, signal })
@@ -69,6 +69,11 @@ async function chooseBase({ client, mirror, series, tip, signal }: ApplyOptions,
     if (error instanceof GitError && error.code === 1) return tip
     throw error
   }
+}
+
+/** What is built on another series may be fine: only the branch is there to apply it on. */
+function besideDependency(reason: string, dependency: string | undefined): string {
+  return dependency === undefined ? reason : `it says "Depends-on: ${dependency}", which is not applied first here; ${reason}`
 }
 
 interface Commit {

@@ -1,3 +1,4 @@
+import { readableLine } from '../model/readable.ts'
 import type { Series } from '../model/request.ts'
 import type { PatchworkClient } from './client.ts'
 
@@ -64,11 +65,25 @@ export function holdsOnePatch(mail: Buffer): boolean {
   return text.match(/^From /gm)?.length === 1 && /^diff --git /m.test(text)
 }
 
-/** The commit that the sender says the series is based on: https://git-scm.com/docs/git-format-patch#_base_tree_information */
-export async function baseCommitOf(client: Reader, series: Series, { mails, signal }: { mails: Mails; signal: AbortSignal | undefined }): Promise<string | undefined> {
+/** All that the sender wrote: the cover letter, where there is one, and the mails. */
+export async function wordsOf(client: Reader, series: Series, { mails, signal }: { mails: Mails; signal: AbortSignal | undefined }): Promise<string[]> {
   const cover = series.cover === undefined ? '' : await client.cover(series.cover.id, signal)
-  const texts = [cover, ...[...mails.values()].map((mail) => mail.toString('latin1'))]
-  return texts.map((text) => /^base-commit: ([0-9a-f]{40}(?:[0-9a-f]{24})?)\s*$/m.exec(text)?.[1]).find((commit) => commit !== undefined)
+  return [cover, ...[...mails.values()].map((mail) => mail.toString('utf8'))]
+}
+
+/** The commit that the sender says the series is based on: https://git-scm.com/docs/git-format-patch#_base_tree_information */
+export function baseCommitIn(words: string[]): string | undefined {
+  return firstMatch(words, /^base-commit: ([0-9a-f]{40}(?:[0-9a-f]{24})?)\s*$/m)
+}
+
+/** What the sender says has to be applied before, which is not done: https://github.com/getpatchwork/patchwork/issues/583 */
+export function dependencyIn(words: string[]): string | undefined {
+  const named = firstMatch(words, /^Depends-on:[ \t]*(\S.{0,149})/im)
+  return named === undefined ? undefined : readableLine(named)
+}
+
+function firstMatch(texts: string[], pattern: RegExp): string | undefined {
+  return texts.map((text) => pattern.exec(text)?.[1]).find((match) => match !== undefined)
 }
 
 /**

@@ -186,6 +186,26 @@ test('what does not apply says which patch, with the conflict', async () => {
   expect(await mirror.resolve(seriesRef({ server: fake.url, id: 3 }, 1))).toBeUndefined()
 })
 
+test('of a series that depends on another one it is told that this was not applied first', async () => {
+  const repo = gitRepo()
+  repo.commit({ file: 'one\n' }, 'start')
+  repo.git('checkout', '--quiet', '--detach')
+  repo.commit({ file: 'two\n' }, 'file: two')
+  repo.commit({ file: 'three\n' }, 'file: three')
+  const mail = mailOf(repo)
+  const { apply, fake } = await bench(repo)
+  const patches = [{ name: '[1/1] file: three', mail }]
+  const told = [{ patches }, { patches: [{ ...patches[0]!, mail: mail.replace('\n---\n', '\n---\nDepends-on: series-7 ("file: zwölf")\n') }] }, { patches, cover: { name: '[0/1] More', content: 'Text.\n\ndepends-on: https://ci.example.org/list/?series=7\u202e\n' } }]
+  const reasons = await Promise.all(told.map(async (series) => await apply(fake.addSeries(series).id)))
+
+  const failed = (reason: string) => ({ kind: 'not-applied', failed: { n: 1, reason } })
+  expect(reasons).toMatchObject([
+    failed('conflict in file'),
+    failed('it says "Depends-on: series-7 ("file: zwölf")", which is not applied first here; conflict in file'),
+    failed('it says "Depends-on: https://ci.example.org/list/?series=7\ufffd", which is not applied first here; conflict in file'),
+  ])
+})
+
 test('the patches before the one that does not apply are there', async () => {
   const { apply } = await bench()
 
