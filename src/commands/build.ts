@@ -4,6 +4,7 @@ import { formerHomeId } from '../build/world.ts'
 import { endLeftovers, endMissed } from '../executor/leftovers.ts'
 import { openConfig } from './open-config.ts'
 import { settingsOf } from './open-executors.ts'
+import { requireOwnHome } from './open-home.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { tellBuilds } from './tell-builds.ts'
 
@@ -26,6 +27,7 @@ export function define(command: Command): void {
 async function build(threads: number | undefined): Promise<void> {
   process.umask(givenUmask)
   const config = await openConfig()
+  requireOwnHome(config.home)
   const opened = openWorkshop(config, threads ?? config.settings.THREADS)
   const workshop = process.stdout.isTTY ? { ...opened, ledger: tellBuilds(opened.ledger) } : opened
   const { container } = settingsOf(config)

@@ -6,7 +6,7 @@ import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
 import { rebuildIndex } from '../record/build-index.ts'
 import { resultsNewestFirst } from '../record/read-index.ts'
-import { openHome, type Home } from './open-home.ts'
+import { openHome, openOwnHome, type Home } from './open-home.ts'
 import { localTime, took } from './show-time.ts'
 import { printJson, printLine, printTable, type Cell } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -39,7 +39,7 @@ export function define(command: Command): void {
 }
 
 async function builds(words: string | undefined, { limit, reindex, json }: Options): Promise<void> {
-  const home = openHome()
+  const home = reindex ? openOwnHome() : openHome()
   if (reindex) remakeIndex(home)
   // owner/name is kept as owner~name; a shell that completes directories adds a slash.
   const pipeline = words?.replace(/\/+$/, '').replaceAll('/', '~')

@@ -6,7 +6,7 @@ import { readableLine } from '../model/readable.ts'
 import { isTerminal, type Status } from '../model/verdict.ts'
 import type { Listed } from '../queue/queue.ts'
 import { buildNamed } from './find-build.ts'
-import { openHome, type Home } from './open-home.ts'
+import { openOwnHome, type Home } from './open-home.ts'
 import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 import { userName } from './user-name.ts'
@@ -23,7 +23,7 @@ export function define(command: Command): void {
 }
 
 async function cancel(words: string, { json }: { json?: boolean }): Promise<void> {
-  const home = openHome()
+  const home = openOwnHome()
   const build = buildNamed(home, words)
   if (build !== undefined) return tellEnd(build, await cancelBuild(home, build), json)
   const name = basename(words)

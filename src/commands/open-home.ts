@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
 import type { Queue } from '../queue/queue.ts'
 import { openRecords, type Records } from '../record/open-records.ts'
+import { quoted } from './cron-line.ts'
 import { UserError } from './user-error.ts'
 
 /** The rooms that hold a home's data. */
@@ -37,6 +38,22 @@ export function requireHome(home: string): string {
     throw unusable(home, error as Error)
   }
   throw new UserError(`${home} is no Quern home (it has no queue/): make one with quern init, or name another by QUERN_HOME`)
+}
+
+/** The rooms of this home, for a command that writes in it. @throws {UserError} as both below */
+export function openOwnHome(): Home {
+  requireOwnHome(homeDirectory())
+  return openHome()
+}
+
+/**
+ * The home itself, where what is written in it stays its user's. Root may write everywhere, but would run jobs as root, and
+ * leave logs and directories in which the user whom cron starts the builder for can write no more. @throws {UserError}
+ */
+export function requireOwnHome(home: string): string {
+  const { uid } = statSync(requireHome(home))
+  if (process.getuid?.() === 0 && uid !== 0) throw new UserError(`${home} belongs to user ${uid}, and you are root, who would run jobs as root there and leave files that user ${uid} cannot write: call quern as that user, or give the home to root (chown -R 0 ${quoted(home)})`)
+  return home
 }
 
 function unusable(home: string, error: Error): UserError {

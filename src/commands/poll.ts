@@ -11,7 +11,7 @@ import type { Polled } from '../patchwork/poll-round.ts'
 import { poll } from '../patchwork/poll.ts'
 import type { PatchworkSource } from '../patchwork/settings.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
-import { openHome, type Home } from './open-home.ts'
+import { openOwnHome, type Home } from './open-home.ts'
 import { openSources, type OpenSource } from './open-patchwork.ts'
 import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -39,7 +39,7 @@ export function define(command: Command): void {
 async function run({ watch, every, since, json = false }: PollCommand): Promise<void> {
   const config = await openConfig()
   const sources = openSources(config)
-  const home = openHome()
+  const home = openOwnHome()
   if (sources.length === 0) throw new UserError('quern.yaml names no Patchwork project: add one under "patchwork:", see docs/patchwork.md')
   expectTokens(config)
   const log = openLog(join(home.home, 'logs/build.log'))

@@ -17,7 +17,7 @@ import { rebuildIndex } from '../record/build-index.ts'
 import { pruneRecords, type Pruned } from '../record/prune.ts'
 import type { RetentionRules } from '../record/retention.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
-import { openHome } from './open-home.ts'
+import { openHome, requireOwnHome } from './open-home.ts'
 import { pruneSeries } from './prune-series.ts'
 import { jobDefinitions } from './plan-settings.ts'
 import { printJson, printLine, printTable } from './terminal.ts'
@@ -42,6 +42,7 @@ export function define(command: Command): void {
 async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolean }): Promise<void> {
   const config = await openConfig()
   const now = Date.now()
+  if (!dryRun) requireOwnHome(config.home)
   if (!dryRun) requireSteadyClock(config.home, now)
   const removed = pruneRecords(config.home, { rulesOf: await openRules(config), inUse: await buildsInUse(config.home), now, dryRun })
   const before = now - remembered * day

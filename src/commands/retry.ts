@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { buildName } from '../model/build.ts'
 import { isTerminal } from '../model/verdict.ts'
 import { findBuild, requestOf } from './find-build.ts'
-import { openHome } from './open-home.ts'
+import { openOwnHome } from './open-home.ts'
 import { printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 import { userName } from './user-name.ts'
@@ -17,7 +17,7 @@ export function define(command: Command): void {
 }
 
 async function retry(words: string, { fresh, json }: { fresh?: boolean; json?: boolean }): Promise<void> {
-  const home = openHome()
+  const home = openOwnHome()
   const build = findBuild(home, words)
   const name = buildName(build)
   const status = home.records.status(build)

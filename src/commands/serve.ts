@@ -11,7 +11,7 @@ import { webhookApp } from '../webhook/app.ts'
 import { builderStarter } from '../webhook/builder-starter.ts'
 import { startReceiver, type Receiver, type ReceiverAddress } from '../webhook/start-receiver.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
-import { requireHome } from './open-home.ts'
+import { requireOwnHome } from './open-home.ts'
 import { openHooks } from './open-hooks.ts'
 import { printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -27,7 +27,7 @@ async function serve(config: QuernConfig): Promise<void> {
   const { home, settings } = config
   const hooks = openHooks(config)
   const address = addressOf(config)
-  const log = openReceiverLog(requireHome(home))
+  const log = openReceiverLog(requireOwnHome(home))
   const ledger = openLedger(join(home, 'ledger'), log)
   const queue = openDirectoryQueue(home, { ledger, log })
   const app = webhookApp({ hooks, prefix: settings.URL_PREFIX, homeId: homeId(home), queue, ledger, log, afterQueued: settings.BUILD_ON_PUSH ? builder(config, log) : () => {}, elsewhere: pagesOf(config, log) })

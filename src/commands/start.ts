@@ -6,7 +6,7 @@ import { readJobDefinition } from '../plan/read-job-definitions.ts'
 import { readRunChoice } from '../plan/read-run-choice.ts'
 import { requestForJob, type JobStart } from '../plan/request-for-job.ts'
 import { openConfig } from './open-config.ts'
-import { openHome } from './open-home.ts'
+import { openOwnHome } from './open-home.ts'
 import { pipelineFor, planSettings } from './plan-settings.ts'
 import { paint, printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -41,7 +41,7 @@ export function define(command: Command): void {
 
 async function start(name: string, options: StartOptions): Promise<void> {
   const config = await openConfig()
-  const home = openHome()
+  const home = openOwnHome()
   const runs: RunChoice[] = options.run.map(readRunChoice)
   const settings = planSettings(config)
   const job = await readJobDefinition(settings.definitions, name)

@@ -6,7 +6,7 @@ import { readable } from '../model/readable.ts'
 import { readJobDefinitions } from '../plan/read-job-definitions.ts'
 import { syncJobDefinitions, type Synced } from '../plan/sync-job-definitions.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
-import { requireHome } from './open-home.ts'
+import { requireOwnHome } from './open-home.ts'
 import { jobDefinitions } from './plan-settings.ts'
 import { paint, printJson, printLine, printTable } from './terminal.ts'
 
@@ -20,7 +20,7 @@ export function define(command: Command): void {
 
 async function sync({ json, quiet }: { json?: boolean; quiet?: boolean }): Promise<void> {
   const config = await openConfig()
-  requireHome(config.home)
+  requireOwnHome(config.home)
   const synced = await syncJobDefinitions(settingsOf(config))
   const { problems } = await readJobDefinitions(jobDefinitions(config.home))
   if (json) printJson({ ...synced, problems })

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findProgram } from '../../src/executor/find-program.ts'
+import { aHome } from '../helpers/a-home.ts'
 import { runQuern } from '../helpers/run-quern.ts'
 import { canMount, smallDisk } from '../helpers/small-disk.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -91,4 +92,18 @@ test.skipIf(process.getuid?.() !== 0)('who may not read the home is told whose i
     expect([status, stdout], command).toEqual([command === 'doctor' ? 1 : 2, ''])
     expect(stderr).toMatch(/^quern: .*EACCES: .* run quern as the user to whom the home belongs.*\n$/i)
   }
+})
+
+test.skipIf(process.getuid?.() !== 0)('root builds nothing in the home of another user, and may look', async () => {
+  const { home, drop, list } = aHome({ settings: { SECRET: '0123456789abcdef' } })
+  spawnSync('chown', ['-R', '65534', home])
+  // Also a tick with nothing to do, or doctor would take root's for that of the home's user.
+  for (const words of [['build'], ['serve'], ['prune'], ['sync'], ['retry', 'app/1'], ['cancel', 'app/1'], ['start', 'make'], ['builds', '--reindex']]) {
+    const { code, stderr } = await runQuern(home, words)
+    expect([words[0], code]).toEqual([words[0], 2])
+    expect(stderr).toMatch(/^quern: .* belongs to user 65534, and you are root, .*: call quern as that user, or give the home to root \(chown -R 0 .*\)\n$/)
+  }
+  const entry = drop()
+  expect((await runQuern(home, ['queue'])).stdout).toContain(entry)
+  expect([...list('logs'), ...list('builds')]).toEqual([])
 })
