@@ -1,3 +1,6 @@
+import { statSync } from 'node:fs'
+import { homeDirectory } from '../config/home.ts'
+
 /** What to do where the system would not: the disk or the rights are to be mended, and no stack would say more. */
 const remedies: Record<string, string> = {
   EACCES: 'run quern as the user to whom the home belongs',
@@ -11,5 +14,15 @@ const remedies: Record<string, string> = {
 export function remedyOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   const { code } = error as NodeJS.ErrnoException
+  if ((code === 'EACCES' || code === 'EPERM') && isOwner()) return 'something there is closed to the user to whom the home belongs, as after a command of root: quern doctor names the remedy'
   return (code === undefined ? undefined : remedies[code]) ?? remedyOf(error.cause)
+}
+
+/** Whether the home belongs to who calls. */
+function isOwner(): boolean {
+  try {
+    return statSync(homeDirectory()).uid === process.getuid?.()
+  } catch {
+    return false
+  }
 }

@@ -64,14 +64,40 @@ test('what is wrong is named with its remedy, and the exit code is 1', async () 
   expect((await runQuern(home, ['doctor'])).stdout).toContain(`do: crontab -e, and add: * * * * * QUERN_HOME=${home} ${process.cwd()}/bin/quern build --threads 2`)
 })
 
-test.runIf(root)('another user than the owner of the home is told to be that one, not to take the home away', async () => {
-  const { home } = await soundHome()
-  spawnSync('chmod', ['-R', 'go+rX', dirname(home)])
+async function examineAsNobody(home: string): Promise<(name: string) => Check> {
   const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups']
   const env = { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }
   const { stdout } = await promisify(execFile)('setpriv', [...asNobody, 'bin/quern', 'doctor', '--json'], { env }).catch((error: { stdout: string }) => error)
   const { checks } = JSON.parse(stdout) as { checks: Check[] }
-  expect(checks.find(({ name }) => name === 'directories')).toMatchObject({ state: 'wrong', remedy: `${home} belongs to user 0, and you are 65534: call doctor as the user that cron and the receiver run as` })
+  return (name) => checks.find((check) => check.name === name)!
+}
+
+test.runIf(root)('another user than the owner of the home is told to be that one, not to take the home away', async () => {
+  const { home } = await soundHome()
+  spawnSync('chmod', ['-R', 'go+rX', dirname(home)])
+  const check = await examineAsNobody(home)
+  expect(check('directories')).toMatchObject({ state: 'wrong', remedy: `${home} belongs to user 0, and you are 65534: call doctor as the user that cron and the receiver run as` })
+})
+
+test.runIf(root)('what root has left in the home of another user is named to both, with the command that gives it back', async () => {
+  const { home } = await soundHome()
+  mkdirSync(join(home, 'builds/app/1'), { recursive: true })
+  for (const name of ['logs/build.log', 'ledger/2026-01-01.jsonl', 'queue/.lock']) writeFileSync(join(home, name), '')
+  const give = (uid: number, path: string) => spawnSync('chown', ['-R', `${uid}:${uid}`, path])
+  chmodSync(dirname(home), 0o755)
+  give(65534, home)
+  // An entry that root dropped in by hand is only renamed.
+  writeFileSync(join(home, 'queue/1767225600.000001-0a1b2c3d.json'), '{}')
+  expect((await examineAsNobody(home))('owner').state).toBe('ok')
+  expect((await examine(home)).state('owner')).toBe('ok')
+  for (const name of ['logs/build.log', 'ledger/2026-01-01.jsonl', 'queue/.lock', 'builds/app/1']) {
+    const path = join(home, name)
+    give(0, path)
+    const told = { state: 'wrong', found: expect.stringContaining(`${path}, which belongs to user 0`), remedy: `give it back, as root: chown -R 65534 ${home}` }
+    expect((await examineAsNobody(home))('owner')).toMatchObject(told)
+    expect((await examine(home)).check('owner')).toMatchObject(told)
+    give(65534, path)
+  }
 })
 
 test.runIf(root)('a user who may not enter the home is told so, by --json, too', async () => {

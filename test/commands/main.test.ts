@@ -107,3 +107,13 @@ test.skipIf(process.getuid?.() !== 0)('root builds nothing in the home of anothe
   expect((await runQuern(home, ['queue'])).stdout).toContain(entry)
   expect([...list('logs'), ...list('builds')]).toEqual([])
 })
+
+test.skipIf(process.getuid?.() !== 0)('the user of a home in which root has left a log is told that, not to be who that user is', () => {
+  const { home, drop } = aHome()
+  drop()
+  spawnSync('chown', ['-R', '65534', home])
+  writeFileSync(join(home, 'logs/build.log'), '')
+  const { status, stderr } = spawnSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bin/quern', 'build'], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, encoding: 'utf8' })
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^quern: EACCES: .*build\.log.*: something there is closed to the user to whom the home belongs, .* quern doctor names the remedy\n$/)
+})

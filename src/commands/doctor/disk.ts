@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { orMissing } from '../../disk/read.ts'
 import { homeDirectories } from '../home-directories.ts'
 import { ok, warning, wrong, type Check } from './check.ts'
+import { checkOwner } from './owner.ts'
 
 /** Bytes free: below the first nothing works for long, below the second it is time to look. */
 const least = 100 * 1024 ** 2
@@ -23,7 +24,7 @@ export function checkEntry(home: string): Check | undefined {
 
 export function checkDisk(home: string): Check[] {
   if (!existsSync(join(home, 'queue'))) return [wrong('home', `${home} is no Quern home: it has no queue/`, 'make one with quern init, or name another by QUERN_HOME')]
-  return [checkDirectories(home), checkFileSystem(home), checkSpace(home), checkClock(home)]
+  return [checkDirectories(home), ...checkOwner(home), checkFileSystem(home), checkSpace(home), checkClock(home)]
 }
 
 function checkDirectories(home: string): Check {
