@@ -12,8 +12,14 @@ const rules = {
   mebibytes: v.optional(most),
 }
 
+/** Rules for `owner/name` or `job:<name>` would be nobody's, and what they were to keep would go by those for all. */
+const recorded = v.pipe(
+  v.string(),
+  v.check((name) => !/^job:|\//.test(name), ({ input }) => `expected its name under builds/, like ${input.replace(/^job:/, '').replaceAll('/', '~')}`),
+)
+
 /** The key `retention` of quern.yaml: rules for all pipelines, and instead of these for single ones by their name under builds/. */
-export const retentionSchema = v.optional(v.strictObject({ ...rules, pipelines: v.optional(v.record(v.string(), v.strictObject(rules)), {}) }), {})
+export const retentionSchema = v.optional(v.strictObject({ ...rules, pipelines: v.optional(v.record(recorded, v.strictObject(rules)), {}) }), {})
 
 export type RetentionRules = { days?: number | undefined; builds?: number | undefined; mebibytes?: number | undefined }
 

@@ -45,6 +45,17 @@ async function aHomeWithOldBuilds(yaml: string) {
   return home
 }
 
+test.each([
+  { written: 'example/app', meant: 'example~app' },
+  { written: 'job:x86/fate', meant: 'x86~fate' },
+])('rules for $written, which is no directory of builds/, are refused and remove nothing', async ({ written, meant }) => {
+  const { home } = await aHomeWithOldBuilds(`retention:\n  builds: 1\n  pipelines:\n    ${written}: {builds: 500}\n`)
+  const { code, stderr } = await runQuern(home, ['prune'])
+  expect(code).toBe(2)
+  expect(stderr).toContain(`quern.yaml:4: retention.pipelines.${written}: expected its name under builds/, like ${meant}, got "${written}"`)
+  expect(existsSync(join(home, 'builds/app/1'))).toBe(true)
+})
+
 test('records past their retention go, the newest and their numbers stay, and the index follows', async () => {
   const { home, records } = await aHomeWithOldBuilds('retention: {days: 1}\n')
   expect(await runQuern(home, ['prune', '--dry-run'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Would remove 2 builds') })
