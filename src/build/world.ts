@@ -37,8 +37,20 @@ function account(): { username: string; homedir: string } {
  * and drive the same engine. It is kept in the cache, which no copy of a home takes along.
  */
 export function homeId(home: string): string {
-  const word = ownWord(home)
+  return idWith(home, ownWord(home))
+}
+
+/** The same for who only looks, and makes nothing where there may be no home. */
+export function knownHomeId(home: string): string {
+  return idWith(home, readIfThere(wordFile(home)))
+}
+
+function idWith(home: string, word: string | undefined): string {
   return word === undefined ? formerHomeId(home) : digest(`${realpathSync(home)}\n${word}`)
+}
+
+function wordFile(home: string): string {
+  return join(home, 'cache', 'id')
 }
 
 /** The id that earlier versions gave it: what they left carries that one. */
@@ -52,7 +64,7 @@ function digest(text: string): string {
 
 /** A word of this home alone; a home that cannot be written has none. */
 function ownWord(home: string): string | undefined {
-  const path = join(home, 'cache', 'id')
+  const path = wordFile(home)
   const known = readIfThere(path)
   if (known !== undefined) return known
   const made = join(dirname(path), `.id.${randomUUID()}`)

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -292,6 +292,17 @@ test('it changes nothing', async () => {
   const before = listing()
   await runQuern(home, ['doctor'])
   expect(listing()).toBe(before)
+})
+
+test('beside a receiver that answers, it makes no home where there is none', async () => {
+  const { home } = await soundHome()
+  const listening = createServer((_request, response) => void response.end(JSON.stringify({ home: homeId(home) })))
+  await new Promise<void>((resolve) => void listening.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void listening.close().closeAllConnections())
+  const gone = join(dirname(home), 'gone')
+  const { stdout } = await runQuern(gone, ['doctor'], { env: { PORT: String((listening.address() as AddressInfo).port) } })
+  expect(stdout).toContain('is answered by the receiver of another home')
+  expect(existsSync(gone)).toBe(false)
 })
 
 test('a crontab line counts for the home that it names', () => {

@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import { get as secureGet } from 'node:https'
-import { homeId } from '../../build/world.ts'
+import { knownHomeId } from '../../build/world.ts'
 import { orMissing } from '../../disk/read.ts'
 import type { QuernConfig } from '../open-config.ts'
 import { launcherFor } from '../cron-line.ts'
@@ -17,7 +17,7 @@ export async function checkReceiver({ home, settings }: QuernConfig): Promise<Ch
   try {
     const { status, body } = await answerOf(url)
     const answering = /"home":"(\w+)"/.exec(body)?.[1]
-    if (status === 200 && answering !== undefined && answering !== orMissing(() => homeId(home))) return wrong('receiver', `${url} is answered by the receiver of another home, or of this one at its former place`, 'stop that one (stop-webhook.sh with its QUERN_HOME) and start this one, or set PORT in environment.sh')
+    if (status === 200 && answering !== undefined && answering !== orMissing(() => knownHomeId(home))) return wrong('receiver', `${url} is answered by the receiver of another home, or of this one at its former place`, 'stop that one (stop-webhook.sh with its QUERN_HOME) and start this one, or set PORT in environment.sh')
     if (status === 200) return ok('receiver', `answers at ${url}`)
     return wrong('receiver', `${url} answers ${status} instead of 200: something else listens there`, 'stop it, or set PORT in environment.sh')
   } catch (error) {
