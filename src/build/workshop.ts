@@ -15,7 +15,7 @@ import type { Turns } from './turns.ts'
 import type { Verdicts } from './blame/verdicts.ts'
 import type { Workspaces } from './execute/workspaces.ts'
 
-/** What a builder works with; `commands/build.ts` opens the rooms and wires them. */
+/** What a builder works with; `commands/open-workshop.ts` opens the rooms and wires them. */
 export interface Workshop {
   home: string
   /** Marks this home's processes and containers; see homeId. */

@@ -1,4 +1,4 @@
-/** One way to execute runs. Every implementation passes test/executor/executor.test.ts. */
+/** One way to execute runs. Every implementation that starts processes passes test/helpers/executor-suite.ts. */
 export interface Executor {
   /** Begins with what the first run of a home needs, where that takes a while, and returns at once. */
   prepare?(homeId: string): void

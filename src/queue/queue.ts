@@ -13,7 +13,7 @@ export interface Queue {
   release(claim: Claim, options?: { died?: boolean }): Promise<void>
   /** Sets the entry aside, kept with the reason. A stale claim is refused. */
   bury(claim: Claim, reason: string): Promise<void>
-  /** What waits and what is claimed, oldest first. */
+  /** What is not decided: what is claimed, what waits, what waits in queue/low, and what was set aside, each oldest first. */
   list(): Promise<Listed[]>
   /** The entry of that name where it is not decided, whatever else the queue holds. */
   find(entry: string): Promise<Listed | undefined>

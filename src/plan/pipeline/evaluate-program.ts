@@ -6,7 +6,7 @@ import type { EvaluationAnswer, EvaluationInput } from './evaluation.ts'
 import { isPipeline } from './is-pipeline.ts'
 import { callerOf, placeIn, PipelineMistake } from './place.ts'
 
-// Runs in a process of its own, isolated like a job: node evaluate.mjs <input.json>. The answer is a file, so that
+// Runs in a process of its own, isolated like a job: node evaluate.js <input.json>. The answer is a file, so that
 // nothing that the pipeline prints can be taken for it.
 
 const input = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as EvaluationInput
