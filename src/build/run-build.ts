@@ -19,7 +19,7 @@ import { whileNewest } from './supersede.ts'
 import type { Mistaken, Settled, Workshop } from './workshop.ts'
 
 /**
- * The story of one build: settle, run, record, report, hand over. Resolves when the entry is decided or, where the builder
+ * The story of one build: settle, run, blame, record, report, hand over. Resolves when the entry is decided or, where the builder
  * is told to stop, back in the queue; with the number of reports that wait in the outbox. Rejects only where the record
  * itself cannot be kept, like on a full disk.
  */
