@@ -1,5 +1,5 @@
 import { pageAddress } from '../model/address.ts'
-import { parseBuildName } from '../model/build.ts'
+import { buildName, parseBuildName } from '../model/build.ts'
 import type { Series } from '../model/request.ts'
 import type { Mail } from '../model/mail.ts'
 import { keepOutcome, readOutcomes, type SeriesOutcome } from '../patchwork/series-ledger.ts'
@@ -59,7 +59,7 @@ function address(failed: SeriesOutcome['failed'], { finished, series, missing, s
   const { ended } = finished.result
   const wait = source.mail?.wait ?? 0
   const notBefore = missing.length === 0 ? undefined : new Date(Date.parse(ended) + wait * 60_000).toISOString()
-  const report = replyReport(`${finished.result.pipeline}/${finished.result.number}`, { series, mail, created: ended, notBefore })
+  const report = replyReport(buildName(finished.result), { series, mail, created: ended, notBefore })
   return { report, why: `${mail.to}${missing.length === 0 ? '' : `, when ${missing.join(', ')} is decided, or after ${wait} minutes`}` }
 }
 
@@ -81,7 +81,7 @@ function outcomeOf({ plan, request, result }: Finished, judgements: Judgement[],
     if (refused?.id === id && mail?.not_applied === true) failures.push(failure({ context: 'apply', run: result.runs.find(({ verdict }) => verdict === 'not-applied')?.name }, `does not apply: ${refused.reason}`))
     return failures.length === 0 ? [] : [{ n, msgid, name, failures }]
   })
-  return { pipeline: request.pipeline ?? '', build: `${result.pipeline}/${result.number}`, failed }
+  return { pipeline: request.pipeline ?? '', build: buildName(result), failed }
 }
 
 /** What all pipelines say, by patch. */

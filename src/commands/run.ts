@@ -193,6 +193,6 @@ async function report(workshop: Workshop, result: BuildResult, plan: Plan | unde
   const [{ reportSource }, { textReport }] = await Promise.all([import('../report/report-source.ts'), import('../report/text.ts')])
   printLine(`\n${textReport(await reportSource({ result, plan, directory }))}`.trimEnd())
   for (const { name, skip } of plan?.runs ?? []) if (skip !== undefined) printLine(`${JSON.stringify(name)} was left out: ${skip}`)
-  const red = result.runs.filter(({ verdict, started }) => started !== undefined && verdict !== 'passed')
-  for (const { name } of red) printLine(`The whole output of ${JSON.stringify(name)}: ${join(directory, 'runs', directoryName(name), 'console.log')}`)
+  const notPassed = result.runs.filter(({ verdict, started }) => started !== undefined && verdict !== 'passed')
+  for (const { name } of notPassed) printLine(`The whole output of ${JSON.stringify(name)}: ${join(directory, 'runs', directoryName(name), 'console.log')}`)
 }

@@ -83,6 +83,11 @@ export function isGreen({ verdict, blame }: RunResult): boolean {
   return verdict === 'passed' || blame?.class === 'flaky'
 }
 
+/** Whether it ended by what the project may be blamed for. */
+export function isRed({ verdict }: { verdict: Verdict }): boolean {
+  return verdict === 'failed' || verdict === 'timed-out'
+}
+
 /** How a build with these runs ended: as the gravest of those whose verdict holds. */
 export function verdictOf(runs: RunResult[]): Verdict {
   return worst(runs.filter((run) => run.repeats === undefined && run.blame?.class !== 'flaky').map(({ verdict }) => verdict))

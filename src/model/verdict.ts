@@ -23,6 +23,11 @@ export function isTerminal(status: Status | undefined): boolean {
   return status !== undefined && isVerdict(status.toLowerCase())
 }
 
+/** Whether something went wrong in it, whosever fault that is: its log may say what. Of a build or run that goes on, nothing is known. */
+export function wentWrong(stage: Lowercase<Status>): boolean {
+  return stage === 'failed' || stage === 'timed-out' || stage === 'errored'
+}
+
 /** The word in the status file of something that ended so. */
 export function statusOf(verdict: Verdict): Status {
   return verdict.toUpperCase() as Status

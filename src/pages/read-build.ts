@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { BuildId } from '../model/build.ts'
+import { wentWrong } from '../model/verdict.ts'
 import type { Digest } from '../report/digest.ts'
 import { keptFirstError } from '../report/first-error.ts'
 import { storyOf, type Story } from '../report/story.ts'
@@ -37,8 +38,8 @@ export async function readBuild(home: string, build: BuildId): Promise<ShownBuil
 /** What the runs that did not pass have kept of their logs. */
 function firstErrors({ directory, directories, result }: ShownRecord): Record<string, Digest> {
   const digests: Record<string, Digest> = {}
-  const red = result.runs.map((run, index) => ({ ...run, index })).filter(({ verdict }) => verdict === 'failed' || verdict === 'timed-out' || verdict === 'errored')
-  for (const { name, index } of red.slice(0, askedRuns)) {
+  const broken = result.runs.map((run, index) => ({ ...run, index })).filter(({ verdict }) => wentWrong(verdict))
+  for (const { name, index } of broken.slice(0, askedRuns)) {
     const digest = keptFirstError(join(directory, 'runs', directories[index]!))
     if (digest !== undefined) digests[name] = digest
   }

@@ -6,6 +6,7 @@ import type { Mail } from '../model/mail.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Request } from '../model/request.ts'
+import { wentWrong } from '../model/verdict.ts'
 import { readRunExcerpt } from './run-excerpt.ts'
 import { failureMail, output, type FailedRun } from './failure-mail.ts'
 import { keepLog } from './keep-log.ts'
@@ -42,7 +43,7 @@ export interface FailureMails {
 export async function failureMails(build: { result: BuildResult; request: Request; plan?: Plan; directory: string }, settings: MailSettings): Promise<FailureMails> {
   const { verdict } = build.result
   const { receivers, why } = receiversOf(build, settings)
-  if (verdict !== 'failed' && verdict !== 'timed-out' && verdict !== 'errored') return { mails: [], why, output: undefined }
+  if (!wentWrong(verdict)) return { mails: [], why, output: undefined }
   const blamed = blamedRuns(build.result)
   const runs = await readRuns(build.directory, blamed.slice(0, shownRuns))
   const story = { ...build, runs, moreRuns: Math.max(0, blamed.length - shownRuns), ciName: settings.ciName, domain: settings.from.slice(settings.from.lastIndexOf('@') + 1) }
@@ -52,7 +53,7 @@ export async function failureMails(build: { result: BuildResult; request: Reques
 /** The runs that made the verdict; with them those that failed, whatever was graver. */
 function blamedRuns({ verdict, runs }: BuildResult): RunResult[] {
   const gravest = runs.filter((run) => run.verdict === verdict)
-  const failed = runs.filter((run) => run.verdict !== verdict && (run.verdict === 'failed' || run.verdict === 'timed-out' || run.verdict === 'errored'))
+  const failed = runs.filter((run) => run.verdict !== verdict && wentWrong(run.verdict))
   return [...gravest, ...failed]
 }
 

@@ -1,4 +1,4 @@
-import type { BuildResult } from '../model/build.ts'
+import { isRed, type BuildResult } from '../model/build.ts'
 import { isMailbox, isNoreply } from '../model/mail.ts'
 import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
@@ -21,7 +21,7 @@ export interface MailBounds {
 export function receiversOf({ result, request, plan }: { result: BuildResult; request: Request; plan?: Plan | undefined }, bounds: MailBounds): Receivers {
   const { verdict } = result
   if (verdict === 'errored') return adminOnly(bounds, 'errored is our fault, not the committer’s')
-  if (verdict !== 'failed' && verdict !== 'timed-out') return { receivers: [], why: `${verdict}: nobody is mailed` }
+  if (!isRed(result)) return { receivers: [], why: `${verdict}: nobody is mailed` }
   if (!isTrusted(request)) return { receivers: [], why: `${verdict}: an untrusted request mails nobody` }
   const chosen = [committerOf(request, bounds), ...(plan?.notify ?? []).map((address) => bounded(address, 'notify', bounds))]
   const receivers = unique(chosen.flatMap(({ address }) => address ?? []))

@@ -1,5 +1,4 @@
-import type { Blame, RunResult } from '../../model/build.ts'
-import { verdictOf } from '../../model/build.ts'
+import { verdictOf, type Blame, type RunResult } from '../../model/build.ts'
 import type { Attempt } from '../attempt.ts'
 import { blameOf, classifyAtOnce, isCompared, openHold, withClasses } from './blame.ts'
 import type { Hold } from './hold.ts'

@@ -1,11 +1,10 @@
-import { isGreen, type Blame, type BuildId, type RunResult } from '../../model/build.ts'
+import { isGreen, isRed, type Blame, type BuildId, type RunResult } from '../../model/build.ts'
 import type { Plan, PlannedRun } from '../../model/plan.ts'
 import type { Request } from '../../model/request.ts'
 import { classifyAtOnce, endOfWait } from './blame.ts'
 import { withNeeds } from './comparable.ts'
 import type { Hold } from './hold.ts'
 import { warningsOf } from './run-warnings.ts'
-import { isRed } from '../execute/second-try.ts'
 
 /**
  * Compares each failure of a series with the same run of an earlier patch: a base that is red, repaired by patch 1 and

@@ -1,11 +1,10 @@
-import { buildName, type Blame, type BuildId, type BuildResult, type RunResult } from '../../model/build.ts'
+import { buildName, isRed, type Blame, type BuildId, type BuildResult, type RunResult } from '../../model/build.ts'
 import type { Plan } from '../../model/plan.ts'
 import type { Request } from '../../model/request.ts'
 import type { Claim } from '../../queue/queue.ts'
 import { isComparable } from './comparable.ts'
 import type { Answer, Hold } from './hold.ts'
 import { classOf, comparedWith } from './question.ts'
-import { isRed } from '../execute/second-try.ts'
 import type { Origin } from '../settle/origin.ts'
 
 /** Seconds until the wait for a parent's verdict ends. */
@@ -85,4 +84,3 @@ function answerFrom(name: string, result: BuildResult): Answer {
   if (run.verdict === 'skipped' && !['errored', 'cancelled'].includes(result.verdict)) return { verdict: 'skipped', build }
   return { verdict: 'unknown', build, reason: run.reason ?? result.reason ?? run.verdict }
 }
-

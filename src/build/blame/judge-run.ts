@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { RunResult } from '../../model/build.ts'
+import { isRed, type RunResult } from '../../model/build.ts'
 import { directoryName } from '../../model/names.ts'
 import type { Plan, PlannedRun, PlannedSeries } from '../../model/plan.ts'
 import type { Request } from '../../model/request.ts'
@@ -8,7 +8,6 @@ import { jobContext, type PatchworkCheck } from '../../publish/patchwork-check.t
 import { readRunExcerpt } from '../../report/run-excerpt.ts'
 import { parentOf } from './blame-series.ts'
 import { warningsIn, warningsOf } from './run-warnings.ts'
-import { isRed } from '../execute/second-try.ts'
 import type { Finished } from '../workshop.ts'
 
 /** What is told of one job on one patch. */

@@ -1,6 +1,6 @@
 import { buildName } from '../../model/build.ts'
 import type { PlannedRun } from '../../model/plan.ts'
-import type { Verdict } from '../../model/verdict.ts'
+import { wentWrong, type Verdict } from '../../model/verdict.ts'
 import type { Attempt } from '../attempt.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { Attempt } from '../attempt.ts'
  * cannot be kept, on a full disk, the verdict stands.
  */
 export async function keepFirstError({ workshop, claim }: Attempt, run: PlannedRun, { verdict, directory, hidden }: { verdict: Verdict; directory: string; hidden: string[] }): Promise<void> {
-  if (verdict !== 'failed' && verdict !== 'timed-out' && verdict !== 'errored') return
+  if (!wentWrong(verdict)) return
   const [{ keepFirstError: keep }, { maskText }] = await Promise.all([import('../../report/first-error.ts'), import('../../secrets/mask.ts')])
   await keep(directory, (text) => maskText(text, hidden)).catch((error: unknown) => workshop.log.warn({ err: error, build: buildName(claim.build), run: run.name }, 'the first error of the run could not be kept'))
 }

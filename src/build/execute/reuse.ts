@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises'
-import type { RunResult } from '../../model/build.ts'
+import { buildName, isRed, type RunResult } from '../../model/build.ts'
 import type { Plan, PlannedRun } from '../../model/plan.ts'
 import { isTrusted } from '../../model/request.ts'
 import type { Attempt } from '../attempt.ts'
@@ -7,7 +7,6 @@ import { reusableRuns } from '../blame/reusable.ts'
 import { verdictKeys } from '../blame/verdict-key.ts'
 import type { Verdicts } from '../blame/verdicts.ts'
 import type { Settled } from '../workshop.ts'
-import { isRed } from './second-try.ts'
 import { hasOutputs, sparedRuns, takeVerdict } from './take-verdict.ts'
 
 /** What spares runs of a plan: verdicts on the same tree. */
@@ -61,7 +60,7 @@ export async function openReuse(attempt: Attempt, { plan, request, origin }: Set
       const key = keys.get(run.name)
       const { verdict, code, signal, reason, note } = result
       if (key === undefined || verdict === 'skipped') return
-      workshop.verdicts.keep(key, { verdict: verdict as 'passed', code, signal, reason, note, build: `${claim.build.pipeline}/${claim.build.number}`, entry: claim.entry, run: run.name })
+      workshop.verdicts.keep(key, { verdict: verdict as 'passed', code, signal, reason, note, build: buildName(claim.build), entry: claim.entry, run: run.name })
     },
   }
 }

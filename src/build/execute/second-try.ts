@@ -1,9 +1,8 @@
-import type { RunResult } from '../../model/build.ts'
+import { isRed, type RunResult } from '../../model/build.ts'
 import type { PlannedRun } from '../../model/plan.ts'
 import type { Attempt } from '../attempt.ts'
 import { isComparable } from '../blame/comparable.ts'
-import { executeRun } from './execute-run.ts'
-import type { Surroundings } from './execute-run.ts'
+import { executeRun, type Surroundings } from './execute-run.ts'
 
 /** Executes the runs of one build, a failed one twice. */
 export interface Tries {
@@ -46,11 +45,6 @@ export function openTries(attempt: Attempt, surroundings: Surroundings): Tries {
     }
     return last!
   }
-}
-
-/** Whether the verdict is one that the project may be blamed for. */
-export function isRed({ verdict }: RunResult): boolean {
-  return verdict === 'failed' || verdict === 'timed-out'
 }
 
 /** The run and, before it, those whose tree it takes over. */
