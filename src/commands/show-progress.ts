@@ -1,3 +1,4 @@
+import { runOf } from '../executor/execution-id.ts'
 import type { Ending, Executor } from '../executor/executor.ts'
 import { readableLine } from '../model/readable.ts'
 import { statusOf } from '../model/verdict.ts'
@@ -8,7 +9,7 @@ import { statusCell } from './verdict-style.ts'
 export function showProgress(executor: Executor): Executor {
   return {
     async execute(execution, signal) {
-      const name = readableLine(execution.id.split('/').slice(3).join('/'))
+      const name = readableLine(runOf(execution.id))
       const started = Date.now()
       printLine(`${paint('dim', '…')} ${name}`)
       const ending = await executor.execute(execution, signal)

@@ -1,5 +1,6 @@
-import { containerName, homeOf, onceReached } from './containers.ts'
+import { containerName, onceReached } from './containers.ts'
 import { type Engine, type EngineSettings, findEngine } from './engine.ts'
+import { homeOf } from './execution-id.ts'
 import type { BuildNetwork } from './executor.ts'
 
 /** A network of a build, on which services answer by their `alias`; `inwards` where it does not lead out. Once `stop` is aborted, removing it takes seconds at most. @throws where the engine makes none */

@@ -1,5 +1,5 @@
-import { homeOf } from './containers.ts'
 import type { Engine } from './engine.ts'
+import { homeOf } from './execution-id.ts'
 import type { Execution, Network } from './executor.ts'
 
 /** Bytes that fit into a container's /tmp, and as many into /var/tmp and its HOME. */

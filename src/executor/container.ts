@@ -11,6 +11,7 @@ import { type Engine, type EngineSettings, findEngine } from './engine.ts'
 import { environmentFile } from './environment-file.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
 import { asStranger } from './hand-over.ts'
+import { isRoot } from './is-root.ts'
 import { send } from './processes.ts'
 import { runTree, type Tree } from './run-tree.ts'
 import { inside } from './sandbox-files.ts'
@@ -66,8 +67,8 @@ export function openContainer(settings: ContainerSettings): Executor {
 function withUser(engine: Engine, user: string, workspace: string, work: (user: string[]) => Promise<Ending>): Promise<Ending> {
   if (user !== 'auto') return work(['--user', user])
   if (engine.remote) return work(['--user', '0:0'])
+  if (isRoot()) return asStranger(workspace, (uid) => work(['--user', `${uid}:${uid}`]))
   if (process.getuid === undefined) return work([])
-  if (process.getuid() === 0) return asStranger(workspace, (uid) => work(['--user', `${uid}:${uid}`]))
   return work([...(engine.name === 'podman' ? ['--userns', 'keep-id'] : []), '--user', `${process.getuid()}:${process.getgid!()}`])
 }
 

@@ -16,11 +16,6 @@ export function containerName(id: string): string {
   return `quern-${createHash('sha256').update(id).digest('hex').slice(0, 20)}`
 }
 
-/** The home id that the id of a run or build begins with. */
-export function homeOf(id: string): string {
-  return id.split('/')[0]!
-}
-
 /** Milliseconds in which an engine is to say what is left: where it does not, that is looked for again, and builds go on. */
 const lookingTime = 20_000
 

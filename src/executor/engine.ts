@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { writeAtomically } from '../disk/write.ts'
 import { findProgram } from './find-program.ts'
+import { isRoot } from './is-root.ts'
 
 export interface EngineSettings {
   /** Which command line drives containers; auto takes podman, else docker. */
@@ -108,7 +109,7 @@ function podmanOptions(given: string[]): string[] {
 
 /** Root without CAP_SYS_RESOURCE, as inside a container, may not raise limits to what engines set by default. */
 function ulimits(): string[] {
-  if (process.getuid?.() !== 0 || !existsSync('/proc/self/status')) return []
+  if (!isRoot() || !existsSync('/proc/self/status')) return []
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 'ffffffffff'}`)
   return (capabilities & (1n << 24n)) === 0n ? ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'] : []
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { orMissing } from '../disk/read.ts'
+import { homeOf } from './execution-id.ts'
 import type { Limits } from './executor.ts'
 
 /** A control group that bounds a whole run. The number of processes needs none: prlimit counts it for a run's own user. */
@@ -74,7 +75,7 @@ function groupsBelow(top: string): string[] {
 
 /** `quern-<home>-<run>`, both hashed: ids hold slashes. */
 function groupName(id: string): string {
-  return `${homePrefix(id.split('/')[0]!)}${hash(id)}`
+  return `${homePrefix(homeOf(id))}${hash(id)}`
 }
 
 function homePrefix(homeId: string): string {

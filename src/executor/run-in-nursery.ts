@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { endingOf, type Exit, exitCode } from './ending.ts'
 import { environmentFile, quoted } from './environment-file.ts'
+import { homeOf } from './execution-id.ts'
 import type { Ending, Execution } from './executor.ts'
 import { holders, type Nursery, openNursery } from './nursery.ts'
 import { giveOutputSlot } from './output-slot.ts'
@@ -21,7 +22,7 @@ const idle: Nursery[] = []
 export async function runInNursery(prefix: string[], nursling: Nursling, execution: Execution, signal: AbortSignal): Promise<Ending> {
   if (signal.aborted) return { verdict: 'cancelled' }
   try {
-    const nursery = takeFresh() ?? (await openNursery(prefix, execution.id.split('/')[0]!))
+    const nursery = takeFresh() ?? (await openNursery(prefix, homeOf(execution.id)))
     if (signal.aborted) {
       idle.push(nursery)
       return { verdict: 'cancelled' }

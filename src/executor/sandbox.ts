@@ -26,7 +26,7 @@ export interface SandboxSettings {
  */
 export function openSandbox({ hidden }: SandboxSettings): Executor {
   closeInherited()
-  const places = hidden.map(realPath)
+  const places = hidden.map((path) => realpathSync(path))
   return {
     execute: async (given, signal) => {
       const execution = showShared(bounded(given), '/quern/shared')
@@ -155,8 +155,4 @@ function closeInherited(): void {
       if (!['ENOENT', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
-}
-
-function realPath(path: string): string {
-  return realpathSync(path)
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runOf } from './execution-id.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
 
 /** What a run does; without a word it passes at once and says nothing. */
@@ -14,7 +15,7 @@ export interface Act {
 
 /** An executor that starts no process: it acts out what a test wrote for each run, found by the run's name, else by the id. */
 export function openScripted(acts: Record<string, Act> | ((execution: Execution) => Act | undefined)): Executor {
-  const actOf = typeof acts === 'function' ? acts : ({ id }: Execution) => acts[runName(id)] ?? acts[id]
+  const actOf = typeof acts === 'function' ? acts : ({ id }: Execution) => acts[runOf(id)] ?? acts[id]
   return {
     execute: async (execution, signal) => {
       if (signal.aborted) return { verdict: 'cancelled' }
@@ -25,11 +26,6 @@ export function openScripted(acts: Record<string, Act> | ((execution: Execution)
       return (await stopped(takes, execution.limits.timeout, signal)) ?? ending
     },
   }
-}
-
-/** `<home id>/<pipeline>/<number>/<run>`; a run's name may hold slashes itself. */
-function runName(id: string): string {
-  return id.split('/').slice(3).join('/')
 }
 
 async function stopped(takes: number, timeout: number, signal: AbortSignal): Promise<Ending | undefined> {

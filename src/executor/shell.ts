@@ -1,4 +1,5 @@
 import { isSimple } from './environment-file.ts'
+import { homeOf } from './execution-id.ts'
 import type { Ending, Execution, Executor, Limits } from './executor.ts'
 import { findProgram } from './find-program.ts'
 import { type Nursling, openSpare, runInNursery } from './run-in-nursery.ts'
@@ -19,7 +20,7 @@ export function openShell(treeKill: TreeKillSetting): Executor {
       const { limiter, notes } = limitsOf(execution.limits)
       const { id, workspace, start = workspace, env, shared, beside = [] } = execution
       const script = { command: [...limiter, bash, execution.script], directory: start, env: { ...env, ...(shared !== undefined && { QUERN_SHARED: shared }), QUERN_RUN: id } }
-      const killer = await findKiller(id.split('/')[0]!)
+      const killer = await findKiller(homeOf(id))
       const ending = await (beside.length === 0 ? hold(script, killer, execution, signal) : holdAmongServices(script, { killer, treeKill, beside }, execution, signal))
       const told = [...notes, ...(ending.notes ?? [])]
       return { ...ending, ...(told.length > 0 && { notes: told }) }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
 import { findProgram } from '../find-program.ts'
+import { isRoot } from '../is-root.ts'
 
 /** Milliseconds after which a walk is given up. */
 const patience = 10 * 60 * 1000
@@ -27,7 +28,7 @@ export function diskUsage(paths: string[]): Promise<Map<string, number>> {
 
 /** An ordinary user's own job can make directories that this user may not read; in a user namespace of its own, du may. */
 function walker(): string[] {
-  const unshare = process.platform === 'linux' && process.getuid?.() !== 0 ? findProgram('unshare') : undefined
+  const unshare = process.platform === 'linux' && !isRoot() ? findProgram('unshare') : undefined
   return unshare === undefined ? ['du'] : [findProgram('sh') ?? '/bin/sh', '-c', `"$0" --user --map-root-user true 2>/dev/null && exec "$0" --user --map-root-user du "$@"; exec du "$@"`, unshare]
 }
 
