@@ -1,22 +1,19 @@
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bounded } from './bounded.ts'
 import { serviceAddresses } from './build-network.ts'
-import { createOptions, homeInside } from './container-options.ts'
+import { createOptions } from './container-options.ts'
 import { containerName, isGone, removeContainer } from './containers.ts'
 import { howItEnded } from './ending.ts'
 import { copyIn, copyOut } from './engine-copies.ts'
 import { type Engine, type EngineSettings, findEngine } from './engine.ts'
-import { environmentFile } from './environment-file.ts'
 import type { Ending, Execution, Executor } from './executor.ts'
 import { asStranger } from './hand-over.ts'
 import { isRoot } from './is-root.ts'
+import { type Luggage, packLuggage } from './pack-luggage.ts'
 import { send } from './processes.ts'
 import { runTree, type Tree } from './run-tree.ts'
-import { inside } from './sandbox-files.ts'
 import { showShared } from './show-shared.ts'
-import { makeTemporary } from './temporary.ts'
 
 /** Milliseconds between two tries to tell a container to end that takes no word. */
 const tellingPause = 100
@@ -83,7 +80,7 @@ interface Parts {
 async function inContainer(parts: Parts): Promise<Ending> {
   const { engine, execution } = parts
   const name = containerName(execution.id)
-  const luggage = pack(execution)
+  const luggage = packLuggage(execution)
   const ending = await fromCreation(parts, name, luggage).catch((error: Error): Ending => ({ verdict: 'errored', reason: error.message }))
   try {
     await removeContainer(engine, name, parts.signal)
@@ -118,30 +115,6 @@ async function fromCreation(parts: Parts, name: string, luggage: Luggage): Promi
   if (!engine.remote || settled.verdict === 'errored' || signal.aborted) return settled
   await copyOut(engine, name, execution, AbortSignal.any([signal, AbortSignal.timeout(copyTime)]))
   return settled
-}
-
-interface Luggage {
-  private: string
-  /** What becomes /quern. */
-  shown: string
-}
-
-/** The directory that becomes /quern inside; it holds secrets, so it lies in one that only the builder can enter. */
-function pack({ script, env, id, workspace, mounts = [] }: Execution): Luggage {
-  const closed = makeTemporary('container')
-  const shown = join(closed, 'quern')
-  mkdirSync(shown)
-  // Inside it is read-only: the engine could not make a place there for what is mounted below it, like a mirror.
-  for (const { to } of mounts) if (to.startsWith('/quern/')) mkdirSync(join(closed, to), { recursive: true })
-  copyFileSync(script, join(shown, 'script.sh'))
-  writeFileSync(join(shown, 'environment.sh'), environmentFile({ ...asInside(env, workspace), QUERN_RUN: id }))
-  for (const path of [shown, join(shown, 'script.sh'), join(shown, 'environment.sh')]) chmodSync(path, 0o755)
-  return { private: closed, shown }
-}
-
-/** The image's PATH stays, and with it what its programs need: the host's would not find them. */
-function asInside(env: Record<string, string>, workspace: string): Record<string, string> {
-  return { ...Object.fromEntries(Object.entries(inside(env, workspace)).filter(([name]) => name !== 'PATH')), HOME: homeInside }
 }
 
 /** @returns why there is no container, or what it does not have that was asked for */
