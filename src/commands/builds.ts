@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
-import { takeLock } from '../disk/lock.ts'
 import { buildName, type BuildId, type BuildResult } from '../model/build.ts'
 import { statusOf, type Status } from '../model/verdict.ts'
-import { rebuildIndex } from '../record/build-index.ts'
 import { resultsNewestFirst } from '../record/read-index.ts'
 import { openHome, openOwnHome, type Home } from './open-home.ts'
+import { remakeIndex } from './remake-index.ts'
 import { localTime, took } from './show-time.ts'
 import { printJson, printLine, printTable, type Cell } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -40,7 +38,7 @@ export function define(command: Command): void {
 
 async function builds(words: string | undefined, { limit, reindex, json }: Options): Promise<void> {
   const home = reindex ? openOwnHome() : openHome()
-  if (reindex) remakeIndex(home)
+  if (reindex && !remakeIndex(home.home)) throw new UserError('a builder is at work and adds to builds/index.jsonl: try again when it has ended')
   // owner/name is kept as owner~name; a shell that completes directories adds a slash.
   const pipeline = words?.replace(/\/+$/, '').replaceAll('/', '~')
   const wanted = (build: BuildId) => pipeline === undefined || build.pipeline === pipeline
@@ -49,17 +47,6 @@ async function builds(words: string | undefined, { limit, reindex, json }: Optio
   if (json) printJson({ running, finished })
   else if (running.length + finished.length === 0) printLine(pipeline === undefined ? `There are no builds in ${home.home} yet.` : 'There are no builds of that pipeline.')
   else printTable([['BUILD', 'STATUS', 'REPOSITORY', 'REF', 'COMMIT', 'ENDED', 'TOOK'], ...running.map(runningRow), ...finished.map(finishedRow)])
-}
-
-/** Under the builder's lock, since a builder adds to the file. */
-function remakeIndex({ home }: Home): void {
-  const lock = takeLock(join(home, 'queue/.lock'))
-  if (lock === undefined) throw new UserError('a builder is at work and adds to builds/index.jsonl: try again when it has ended')
-  try {
-    rebuildIndex(home)
-  } finally {
-    lock.release()
-  }
 }
 
 /** The index is not made anew while a builder adds to it, so it may still name records that were pruned. */

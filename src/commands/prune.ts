@@ -3,7 +3,6 @@ import type { Command } from 'commander'
 import { pruneHelpers } from '../build/settle/helpers-cache.ts'
 import { heldBuilds } from '../build/blame/hold.ts'
 import { pruneVerdicts } from '../build/blame/verdicts.ts'
-import { takeLock } from '../disk/lock.ts'
 import { readIfThere } from '../disk/read.ts'
 import { writeAtomically } from '../disk/write.ts'
 import { pruneMirrors } from '../git/prune-mirrors.ts'
@@ -13,13 +12,13 @@ import { jobDirectory } from '../model/names.ts'
 import { readJobDefinitions } from '../plan/read-job-definitions.ts'
 import { waitingReports } from '../publish/shelves.ts'
 import { pruneDecided } from '../queue/prune.ts'
-import { rebuildIndex } from '../record/build-index.ts'
 import { pruneRecords, type Pruned } from '../record/prune.ts'
 import type { RetentionRules } from '../record/retention.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
 import { openHome, requireOwnHome } from './open-home.ts'
 import { pruneSeries } from './prune-series.ts'
 import { jobDefinitions } from './plan-settings.ts'
+import { remakeIndex } from './remake-index.ts'
 import { printJson, printLine, printTable } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
@@ -51,7 +50,8 @@ async function prune({ dryRun = false, json }: { dryRun?: boolean; json?: boolea
   pruneLedger(join(config.home, 'ledger'), { before, dryRun })
   const unused = { before: now - cached * day, dryRun }
   const emptied = { mirrors: await pruneMirrors(join(config.home, 'cache/git'), unused), helpers: await pruneHelpers(config.home, unused) }
-  if (!dryRun && removed.length > 0) renewIndex(config.home)
+  // Where a builder is at work it stays as it is: whoever reads it leaves out what is not there.
+  if (!dryRun && removed.length > 0) remakeIndex(config.home)
   const series = await pruneSeries(config, { before, removed, dryRun })
   if (!dryRun) noteClock(config.home, now)
   if (json) printJson(removed)
@@ -94,17 +94,6 @@ async function openRules({ home, structure: { retention } }: QuernConfig): Promi
 async function buildsInUse(home: string): Promise<Set<string>> {
   const entries = await openHome().queue.list()
   return new Set([...entries.flatMap(({ build }) => (build === undefined ? [] : [buildName(build)])), ...heldBuilds(home).map(buildName), ...waitingReports(home).map(({ build }) => build)])
-}
-
-/** A builder appends to the index, so it is made anew only while none is at work; until then whoever reads it leaves out what is not there. */
-function renewIndex(home: string): void {
-  const lock = takeLock(join(home, 'queue/.lock'))
-  if (lock === undefined) return
-  try {
-    rebuildIndex(home)
-  } finally {
-    lock.release()
-  }
 }
 
 function tell(removed: Pruned[], { forgotten, series, mirrors, helpers }: Record<'forgotten' | 'series' | 'mirrors' | 'helpers', number>, dryRun: boolean): void {

@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import { readableLine } from '../model/readable.ts'
 import type { Hook } from '../webhook/hook.ts'
 import { describeLocalPush, type LocalPush } from '../webhook/local-push.ts'
-import { reachableHost } from '../webhook/start-receiver.ts'
 import { openConfig, type QuernConfig } from './open-config.ts'
 import { openHooks } from './open-hooks.ts'
 import { post } from './post.ts'
+import { receiverUrl } from './receiver-url.ts'
 import { paint, printJson, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
@@ -52,7 +52,7 @@ function targetOf(config: QuernConfig, to: string | undefined): Target {
   const hooks = openHooks(config)
   const { settings } = config
   const own = hooks.find(({ id }) => id === 'amp_main') ?? hooks[0]!
-  if (to === undefined) return { url: `${settings.TLS_KEY ? 'https' : 'http'}://${reachableHost(settings.HOST)}:${settings.PORT}${settings.URL_PREFIX}/${own.id}`, secret: own.secret, own: true }
+  if (to === undefined) return { url: `${receiverUrl(settings)}${settings.URL_PREFIX}/${own.id}`, secret: own.secret, own: true }
   if (!URL.canParse(to) || !/^https?:$/.test(new URL(to).protocol)) throw new UserError(`--to ${readableLine(to)}: expected a URL like http://ci.example.org:8196/webhook/amp_main`)
   return { url: to, secret: (hookNamedBy(to, hooks) ?? own).secret, own: false }
 }

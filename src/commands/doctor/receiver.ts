@@ -4,6 +4,7 @@ import { knownHomeId } from '../../build/world.ts'
 import { orMissing } from '../../disk/read.ts'
 import type { QuernConfig } from '../open-config.ts'
 import { launcherFor } from '../cron-line.ts'
+import { receiverUrl } from '../receiver-url.ts'
 import { ok, wrong, type Check } from './check.ts'
 
 /** Milliseconds. */
@@ -11,9 +12,7 @@ const patience = 5000
 
 /** Whether the receiver of this home answers where the settings say. */
 export async function checkReceiver({ home, settings }: QuernConfig): Promise<Check> {
-  const { HOST, PORT, TLS_KEY } = settings
-  const host = HOST === '0.0.0.0' || HOST === '::' ? (HOST === '::' ? '[::1]' : '127.0.0.1') : HOST.includes(':') ? `[${HOST}]` : HOST
-  const url = `${TLS_KEY === undefined ? 'http' : 'https'}://${host}:${PORT}/healthz`
+  const url = `${receiverUrl(settings)}/healthz`
   try {
     const { status, body } = await answerOf(url)
     const answering = /"home":"(\w+)"/.exec(body)?.[1]
