@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { installation } from '../config/home.ts'
+import { quoted } from '../executor/environment-file.ts'
 
 /** How this home's quern is called in a shell. */
 export function launcherFor(home: string): string {
@@ -8,8 +9,8 @@ export function launcherFor(home: string): string {
 
 /** How a program of the installation is called in a shell to work on this home. */
 export function programFor(home: string, program: string): string {
-  const path = quoted(join(installation(), program))
-  return home === installation() ? path : `QUERN_HOME=${quoted(home)} ${path}`
+  const path = shellWord(join(installation(), program))
+  return home === installation() ? path : `QUERN_HOME=${shellWord(home)} ${path}`
 }
 
 /** The crontab line that builds what waits, each minute. cron takes a bare % for a line end. */
@@ -18,6 +19,6 @@ export function cronLine(home: string): string {
 }
 
 /** A path as one word of a shell, bare where it can be. */
-export function quoted(path: string): string {
-  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+export function shellWord(path: string): string {
+  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(path) ? path : quoted(path)
 }

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { homeDirectory, installation } from '../config/home.ts'
 import { isCode } from '../disk/read.ts'
 import { makeDirectory } from '../disk/write.ts'
-import { cronLine, launcherFor, programFor, quoted } from './cron-line.ts'
+import { cronLine, launcherFor, programFor, shellWord } from './cron-line.ts'
 import { homeDirectories } from './home-directories.ts'
 import { paint, printLine } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -38,7 +38,7 @@ function makeHome(home: string): void {
     writeFileSync(join(home, 'environment.sh'), settingsWith(randomBytes(32).toString('hex')), { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if (['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST', 'ELOOP', 'ENAMETOOLONG'].some((code) => isCode(error, code))) {
-      throw new UserError(`cannot make a home in ${home}: ${(error as Error).message}. Choose a directory that you may write to${isCode(error, 'EACCES') ? `, or have root make it: install -d -o ${userName()} -m 700 ${quoted(home)}` : ''}`, { cause: error })
+      throw new UserError(`cannot make a home in ${home}: ${(error as Error).message}. Choose a directory that you may write to${isCode(error, 'EACCES') ? `, or have root make it: install -d -o ${userName()} -m 700 ${shellWord(home)}` : ''}`, { cause: error })
     }
     throw error
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { homeDirectory } from '../config/home.ts'
 import { orMissing } from '../disk/read.ts'
+import { keptLogs } from '../log/open-log.ts'
 import { followFile } from './follow-file.ts'
 import { openLinePrinter } from './log-lines.ts'
 import { requireHome } from './open-home.ts'
@@ -13,9 +14,6 @@ interface Options {
   receiver?: boolean
   lines: number
 }
-
-/** Rotated files are named `<path>.1` (newest) to `<path>.5`. */
-const kept = 5
 
 /** Milliseconds between two looks at the files when following. */
 const interval = 250
@@ -49,7 +47,7 @@ async function logs({ follow, builder, receiver, lines }: Options): Promise<void
 /** The last lines of a log, oldest first, back into its rotated files as far as needed. */
 function lastLines(path: string, count: number): string[] {
   let lines: string[] = []
-  for (let age = 0; age <= kept && lines.length < count; age++) {
+  for (let age = 0; age <= keptLogs && lines.length < count; age++) {
     const text = orMissing(() => readFileSync(age === 0 ? path : `${path}.${age}`, 'utf8'))
     lines = [...(text ?? '').split('\n').filter((line) => line !== ''), ...lines]
   }

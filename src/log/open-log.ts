@@ -3,9 +3,9 @@ import { pino, type Logger } from 'pino'
 
 export type { Logger } from 'pino'
 
-/** Bytes after which a log file is set aside, and how many of those are kept. */
+/** Bytes after which a log file is set aside, and how many of those are kept: `<path>.1`, the newest, and so on. */
 const limit = 10 * 1024 * 1024
-const kept = 5
+export const keptLogs = 5
 
 /**
  * Opens a log of JSON lines. Lines are written at once, so that the last one before a crash is there.
@@ -57,7 +57,7 @@ function rotating(path: string): { write(line: string): void } {
 
 /** Two processes may rotate at once: the loser finds a name gone, which is what it wanted. */
 function rotate(path: string): void {
-  for (let age = kept - 1; age >= 0; age--) {
+  for (let age = keptLogs - 1; age >= 0; age--) {
     try {
       renameSync(age === 0 ? path : `${path}.${age}`, `${path}.${age + 1}`)
     } catch (error) {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { readIfThere } from '../disk/read.ts'
-import { readNote } from './claim-note.ts'
+import { noteEnding, readNote } from './claim-note.ts'
 import { readEntry } from './entry.ts'
 import { compareNames, isFitting } from './names.ts'
 import { look, type Places } from './places.ts'
@@ -17,7 +17,7 @@ export function listEntries(places: Places): Listed[] {
   // Among 200,000 that wait hardly one was released: names are compared, so that no file is looked for in vain.
   const noted = new Set(inClaimed)
   const inOrder = (state: Listed['state'], names: string[]) =>
-    names.sort(compareNames).flatMap((entry) => entryIn(places, state, { entry, noted: noted.has(`${entry}.build`) }) ?? [])
+    names.sort(compareNames).flatMap((entry) => entryIn(places, state, { entry, noted: noted.has(`${entry}${noteEnding}`) }) ?? [])
   return [
     ...inOrder('claimed', inClaimed.filter(isFitting)),
     ...inOrder('waiting', listNames(places.waiting)),

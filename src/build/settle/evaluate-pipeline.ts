@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { orMissing } from '../../disk/read.ts'
 import { readStrangersFile } from '../../disk/read-strangers-file.ts'
 import { makeDirectory } from '../../disk/write.ts'
+import { quoted } from '../../executor/environment-file.ts'
 import type { Ending } from '../../executor/executor.ts'
 import { isTrusted, type Request } from '../../model/request.ts'
 import { readable } from '../../model/readable.ts'
@@ -77,7 +78,7 @@ async function evaluateIn(directory: string, file: PipelineFile, { settings, sig
   const program = isolated ? programInside : settings.program
   const input: EvaluationInput = { root, file: file.path, api: join(program, 'index.js'), answer: join(workspace, 'answer.json'), repo: file.repo }
   writeFileSync(join(workspace, 'input.json'), JSON.stringify(input))
-  const { ending, printed } = await execute(`exec node --max-old-space-size=${heap} ${quote(join(program, 'evaluate.js'))} ${quote(join(workspace, 'input.json'))}\n`, {
+  const { ending, printed } = await execute(`exec node --max-old-space-size=${heap} ${quoted(join(program, 'evaluate.js'))} ${quoted(join(workspace, 'input.json'))}\n`, {
     workspace,
     network: 'none',
     mounts: isolated ? [...mounts, { from: settings.program, to: programInside, readonly: true }] : [],
@@ -136,9 +137,4 @@ function openOutput(): { push: (chunk: Uint8Array) => void; text: () => string }
     },
     text: () => Buffer.concat(chunks).toString('utf8'),
   }
-}
-
-/** A path of ours as a word of bash. */
-function quote(path: string): string {
-  return `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
