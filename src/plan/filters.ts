@@ -1,5 +1,5 @@
-import picomatch from 'picomatch'
 import { branchOf, startedByPerson, type Request } from '../model/request.ts'
+import { fitsOneOf } from './fits-one-of.ts'
 import type { JobDefinition } from './job-definition.ts'
 
 /**
@@ -12,7 +12,7 @@ export function leftOut(job: JobDefinition, request: Request, changedFiles: stri
   // A pull request is wanted for the branch that it goes into.
   const ref = request.pull_request?.base_ref ?? request.ref
   if (job.refs !== undefined && !isAmong(job.refs, request, ref)) return `ref ${ref} is not among the refs of the job ${job.name} (${job.refs.join(', ')})`
-  if (job.paths !== undefined && changedFiles !== undefined && !changedFiles.some((file) => matches(file, job.paths!)))
+  if (job.paths !== undefined && changedFiles !== undefined && !changedFiles.some((file) => fitsOneOf(file, job.paths!)))
     return `no changed file is among the paths of the job ${job.name} (${job.paths.join(', ')})`
   return undefined
 }
@@ -21,9 +21,5 @@ export function leftOut(job: JobDefinition, request: Request, changedFiles: stri
 function isAmong(refs: string[], request: Request, ref: string): boolean {
   const full = refs.filter((pattern) => pattern.startsWith('refs/'))
   const short = refs.filter((pattern) => !pattern.startsWith('refs/'))
-  return matches(ref, full) || matches(branchOf({ ...request, ref }), short)
-}
-
-function matches(name: string, patterns: string[]): boolean {
-  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true, nonegate: true })
+  return fitsOneOf(ref, full) || fitsOneOf(branchOf({ ...request, ref }), short)
 }

@@ -1,7 +1,7 @@
-import picomatch from 'picomatch'
 import * as v from 'valibot'
 import type { PlannedRun } from '../model/plan.ts'
 import { isTrusted, type Request } from '../model/request.ts'
+import { fitsOneOf } from './fits-one-of.ts'
 import type { JobDefinition } from './job-definition.ts'
 import { PlanError } from './plan-error.ts'
 
@@ -35,12 +35,12 @@ export const noGrants: Grants = { mounts: [], engine: [], untrusted_network: [],
 
 /** Whether the runs of a request may have the network, as far as this server is asked. */
 export function mayUseNetwork(request: Request, grants: Grants): boolean {
-  return isTrusted(request) || matches(request.full_name ?? request.repository, grants.untrusted_network)
+  return isTrusted(request) || fitsOneOf(request.full_name ?? request.repository, grants.untrusted_network)
 }
 
 /** @throws {PlanError} where an untrusted request asks for an image that quern.yaml does not list */
 export function requireImageGrant(image: string, request: Request, grants: Grants): void {
-  if (isTrusted(request) || matches(image, grants.untrusted_images)) return
+  if (isTrusted(request) || fitsOneOf(image, grants.untrusted_images)) return
   throw new PlanError(`the untrusted request asks for the image ${image}, which quern.yaml does not list: add it under grants: untrusted_images:`)
 }
 
@@ -52,7 +52,7 @@ export function mountsOf(job: JobDefinition, request: Request): NonNullable<Plan
 /** @throws {PlanError} where the job asks for a directory and quern.yaml does not grant it */
 export function requireMountGrants(job: JobDefinition, grants: Grants): void {
   for (const { from, readonly } of job.mounts) {
-    const grant = grants.mounts.find((one) => one.from === from && matches(job.name, one.jobs))
+    const grant = grants.mounts.find((one) => one.from === from && fitsOneOf(job.name, one.jobs))
     if (grant === undefined) throw new PlanError(`the job ${job.name} asks for the directory ${from}, which quern.yaml does not grant it: add it under grants: mounts:`)
     if (!readonly && !grant.writable) throw new PlanError(`the job ${job.name} asks to write to ${from}, which quern.yaml grants for reading only: say "readonly: true" in ${job.file}, or "writable: true" in quern.yaml`)
   }
@@ -60,10 +60,6 @@ export function requireMountGrants(job: JobDefinition, grants: Grants): void {
 
 /** @throws {PlanError} where the job asks for the container engine and quern.yaml does not grant it */
 export function requireEngineGrant(job: JobDefinition, grants: Grants): void {
-  if (!job.engine || matches(job.name, grants.engine)) return
+  if (!job.engine || fitsOneOf(job.name, grants.engine)) return
   throw new PlanError(`the job ${job.name} asks to drive podman or docker, which quern.yaml does not grant it: add its name under grants: engine:`)
-}
-
-function matches(name: string, patterns: string[]): boolean {
-  return patterns.length > 0 && picomatch.isMatch(name, patterns, { dot: true, nonegate: true })
 }

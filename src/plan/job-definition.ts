@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { isMailbox } from '../model/mail.ts'
 import { longestTimeout } from '../model/plan.ts'
+import { requestVariables } from './environment.ts'
 
 /** Names that Quern itself gives a run; a parameter of that name would hide it. */
-const kept = /^(?:REPOSITORY|REF|COMMIT_ID|COMMITTER_NAME|COMMITTER_EMAIL|BRANCH|TAG|CLONE_URL|FULL_NAME|BEFORE|MESSAGE|PULL_REQUEST|BASE_REF|BASE_COMMIT|AUTHOR_NAME|AUTHOR_EMAIL|CI|QUERN.*|BUILD_NUMBER|ARCHIVE_ROOT|TMPDIR|BASH_.*|BASHOPTS|SHELLOPTS|IFS|LD_.*)$/
+const kept = new RegExp(`^(?:${requestVariables.join('|')}|CI|QUERN.*|BUILD_NUMBER|ARCHIVE_ROOT|TMPDIR|BASH_.*|BASHOPTS|SHELLOPTS|IFS|LD_.*)$`)
 
 export const variable = v.pipe(
   v.string(),
@@ -39,8 +40,11 @@ const param = v.pipe(
 
 export const environment = v.record(variable, writtenText)
 
+/** What a service may be called, since runs reach it under its name. */
+export const hostName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
 const service = v.strictObject({
-  name: v.pipe(v.string(), v.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a host name: small letters, digits and "-"'), v.description('Other runs reach it under this host name.')),
+  name: v.pipe(v.string(), v.regex(hostName, 'expected a host name: small letters, digits and "-"'), v.description('Other runs reach it under this host name.')),
   image: imageSchema,
   script: v.pipe(words, v.description('Bash that starts it in the foreground, e.g. "exec docker-entrypoint.sh postgres".')),
   env: v.optional(environment, {}),

@@ -1,5 +1,6 @@
+import * as v from 'valibot'
 import type { RunChoice } from '../model/request.ts'
-import type { JobDefinition } from './job-definition.ts'
+import { nameSchema, type JobDefinition } from './job-definition.ts'
 import { PlanError } from './plan-error.ts'
 
 export type Container = JobDefinition['containers'][number]
@@ -41,7 +42,7 @@ function settleChoice(job: JobDefinition, run: RunChoice): SettledChoice {
 }
 
 function nameMistakes({ name }: RunChoice): string[] {
-  return name === undefined || /^[^\p{Cc}]{1,300}$/u.test(name) ? [] : ['expected a name of 1 to 300 characters on one line']
+  return name === undefined || v.is(nameSchema, name) ? [] : ['expected a name of 1 to 300 characters on one line']
 }
 
 function containerMistakes({ containers }: JobDefinition, { container }: RunChoice): string[] {

@@ -1,10 +1,8 @@
 import * as v from 'valibot'
-import { environment, imageSchema, memory, nameSchema, relativeGlob, variable } from '../job-definition.ts'
+import { environment, hostName, imageSchema, memory, nameSchema, relativeGlob, variable } from '../job-definition.ts'
 import { isMailbox } from '../../model/mail.ts'
 import { longestTimeout } from '../../model/plan.ts'
 import { mostRuns } from '../check-plan.ts'
-
-const hostName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 const script = v.pipe(v.string('expected bash text'), v.regex(/\S/, 'expected bash text'), v.maxLength(500_000, 'expected at most 500,000 characters'), v.regex(/^[^\0]*$/, 'expected text without NUL'))
 
