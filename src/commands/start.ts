@@ -45,7 +45,7 @@ async function start(name: string, options: StartOptions): Promise<void> {
   const runs: RunChoice[] = options.run.map(readRunChoice)
   const settings = planSettings(config)
   const job = await readJobDefinition(settings.definitions, name)
-  const asked = requestForJob({ job, runs, person: userName(), source: 'command', commit: commitOf(options) })
+  const asked = requestForJob({ job, runs, person: userName(), commit: commitOf(options) })
   const request = options.fresh ? { ...asked, fresh: true } : asked
   const planned = await settlePlan(request, pipelineFor(config, request), settings)
   if ('ignored' in planned) throw new UserError(planned.ignored)

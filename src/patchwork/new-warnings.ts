@@ -14,12 +14,11 @@ const most = 20_000
 /**
  * Counts the warnings in a log, read line by line, of whatever length it is.
  * GCC and Clang (`file:line:column: warning: text`) and MSVC (`file(line): warning C4996: text`).
- * @param workspace the directory in which it was built, which is another one each time
  */
-export async function countWarnings(lines: AsyncIterable<string>, workspace = ''): Promise<Warnings> {
+export async function countWarnings(lines: AsyncIterable<string>): Promise<Warnings> {
   const counts = new Map<string, number>()
   for await (const line of lines) {
-    const key = warningOf(line, workspace)
+    const key = warningOf(line)
     if (key === undefined || (counts.size >= most && !counts.has(key))) continue
     counts.set(key, (counts.get(key) ?? 0) + 1)
   }
@@ -36,16 +35,11 @@ export function newWarnings(before: Warnings, now: Warnings): NewWarning[] {
 }
 
 /** File and text with NUL between, or undefined where the line gives no warning. Text that names lines, like "(declared at x.c:12)", is made equal too. */
-function warningOf(line: string, workspace: string): string | undefined {
+function warningOf(line: string): string | undefined {
   // Most lines of a log give none; this look is cheap.
   if (line.length > 10_000 || !line.includes('warning')) return undefined
   // A file begins with no blank: otherwise a line of blanks takes the square of its length.
   const match = /^\s*((?:[A-Za-z]:)?[^\s:()\0][^:()\0]*)(?::\d+(?::\d+)?:|\(\d+(?:,\d+)?\)\s*:)\s*warning(?: [A-Z]+\d+)?:\s*(.+)$/.exec(line)
   if (match === null) return undefined
-  return `${relative(match[1]!, workspace)}\0${match[2]!.trim().replace(/:\d+(?::\d+)?\b/g, '')}`
-}
-
-function relative(file: string, workspace: string): string {
-  const inside = workspace !== '' && file.startsWith(`${workspace}/`) ? file.slice(workspace.length + 1) : file
-  return inside.replace(/^(?:\.\/)+/, '')
+  return `${match[1]!.replace(/^(?:\.\/)+/, '')}\0${match[2]!.trim().replace(/:\d+(?::\d+)?\b/g, '')}`
 }

@@ -3,13 +3,12 @@ import { directoryName } from '../model/names.ts'
 import { jobRefs, parseRequest, type Request, type RunChoice } from '../model/request.ts'
 import type { JobDefinition } from './job-definition.ts'
 
-/** A start of a job by a person: by the command, or through the API. */
+/** A start of a job by a person. */
 export interface JobStart {
   job: JobDefinition
   runs: RunChoice[]
   /** Who asks. */
   person: string
-  source: 'command' | 'api'
   /** What is to be built; without it the job is started for itself. */
   commit?: { repository: string; ref: string; commit_id: string; clone_url?: string | undefined } | undefined
 }
@@ -19,12 +18,12 @@ export interface JobStart {
  * `refs/jobs/<name>`, the commit the SHA-256 of the definition, so that records tell which state of it was run.
  * @throws {RequestError} naming each wrong field
  */
-export function requestForJob({ job, runs, person, source, commit }: JobStart): Request {
+export function requestForJob({ job, runs, person, commit }: JobStart): Request {
   return parseRequest({
     ...(commit === undefined ? itself(job) : namesOf(commit)),
     committer_name: person,
     committer_email: '',
-    source,
+    source: 'command',
     trusted: true,
     pipeline: `job:${job.name}`,
     ...(runs.length > 0 && { runs }),

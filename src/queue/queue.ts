@@ -60,10 +60,8 @@ export interface Listed {
 /** The claim is not held any more: the entry was finished, released or buried, or somebody else has claimed it since. */
 export class StaleClaimError extends Error {
   override name = 'StaleClaimError'
-  readonly entry: string
 
   constructor(claim: Claim, found: string) {
     super(`settling entry ${claim.entry}: expected claim ${claim.attempt} of it to be held, but ${found}`)
-    this.entry = claim.entry
   }
 }

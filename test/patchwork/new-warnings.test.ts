@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { countWarnings, newWarnings } from '../../src/patchwork/new-warnings.ts'
 
-async function compare(before: string, now: string, workspaces = ['', '']): Promise<string[]> {
-  const [old, fresh] = await Promise.all([countWarnings(linesOf(before), workspaces[0]), countWarnings(linesOf(now), workspaces[1])])
-  return newWarnings(old, fresh).map(({ file, text, more }) => `${file} ${text} +${more}`)
+async function compare(before: string, now: string): Promise<string[]> {
+  const [old, fresh] = await Promise.all([before, now].map((log) => countWarnings(linesOf(log))))
+  return newWarnings(old!, fresh!).map(({ file, text, more }) => `${file} ${text} +${more}`)
 }
 
 async function* linesOf(log: string): AsyncGenerator<string> {
@@ -30,9 +30,8 @@ test('one less is not new, another text is', async () => {
   expect(await compare(old, old.replace("'x'", "'y'"))).toEqual(["a.c unused variable 'y' [-Wunused-variable] +1"])
 })
 
-test('the directory that it was built in does not count', async () => {
-  expect(await compare('/tmp/1/src/a.c:1:2: warning: w\n', './src/a.c:9:2: warning: w\n', ['/tmp/1', '/tmp/2'])).toEqual([])
-  expect(await compare('/tmp/1/src/a.c:1:2: warning: w\n', '/tmp/2/src/a.c:9:2: warning: w\n', ['/tmp/1', '/tmp/2'])).toEqual([])
+test('a file that is named from the directory that it is in is the same one', async () => {
+  expect(await compare('src/a.c:1:2: warning: w\n', './src/a.c:9:2: warning: w\n')).toEqual([])
 })
 
 test('Clang, MSVC and lines without a column are read, other talk of warnings is not', async () => {
