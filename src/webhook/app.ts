@@ -7,10 +7,11 @@ import type { Logger } from '../log/open-log.ts'
 import { readableLine } from '../model/readable.ts'
 import { RequestError } from '../model/request.ts'
 import type { Queue } from '../queue/queue.ts'
-import { readDelivery, type Asked, type Delivery } from './github.ts'
+import { readDelivery, type Asked } from './github.ts'
 import { hangUpOnUnread } from './hang-up.ts'
 import { doorkeeper, type Doorkeeper, type Hook } from './hook.ts'
 import { bodyBounds, openBodyReader, type BodyBounds } from './read-body.ts'
+import { deliveryOf, formOf, signatureOf, type BodyForm } from './read-headers.ts'
 import { Refusal } from './refusal.ts'
 import { senderOf } from './sender.ts'
 
@@ -69,7 +70,7 @@ export function webhookApp({ hooks, prefix, homeId, bounds = bodyBounds, ...room
   async function receive(c: Context<Env, `${string}/:hook`>, event: Partial<Decision>): Promise<Answer> {
     const door = doors.get(c.req.param('hook'))
     if (door === undefined) throw new Refusal(404, 'there is no such hook')
-    const form = isForm(c.req.header('content-type'))
+    const form = formOf(c)
     const signature = signatureOf(c)
     const text = (await readBody(c.env.incoming)).toString('utf8')
     if (text === '' || !(await door.verify(text, signature))) throw new Refusal(401, 'the signature does not fit the body and the secret of this hook')
@@ -136,42 +137,8 @@ function builtByPush({ request, pushedAs }: Extract<Asked, { pushedAs?: string }
   return unwanted(push) === undefined ? 'built by push' : undefined
 }
 
-function isForm(contentType = ''): boolean {
-  const type = contentType.split(';')[0]!.trim().toLowerCase()
-  if (type === 'application/x-www-form-urlencoded') return true
-  if (type === 'application/json') return false
-  throw new Refusal(415, 'expected the content type application/json or application/x-www-form-urlencoded')
-}
-
-/** Whoever cannot sign does not get the body read. */
-function signatureOf(c: Context<Env>): string {
-  const signature = c.req.header('x-hub-signature-256')
-  // Gitea and Forgejo send it without a secret, too, with nothing behind the sign.
-  if (signature === undefined || signature === 'sha256=') throw new Refusal(401, 'expected a signature in the header X-Hub-Signature-256; set a secret in the settings of the webhook')
-  if (!/^sha256=[0-9a-f]{64}$/.test(signature)) throw new Refusal(401, 'expected X-Hub-Signature-256 to be "sha256=" and 64 hexadecimal digits')
-  return signature
-}
-
-function deliveryOf(c: Context<Env>, hook: Hook): Delivery {
-  const isGitea = c.req.header('x-gitea-event') !== undefined || c.req.header('x-forgejo-event') !== undefined
-  return {
-    event: headerOf(c, 'X-GitHub-Event'),
-    id: headerOf(c, 'X-GitHub-Delivery'),
-    hook: hook.id,
-    source: isGitea ? 'gitea' : 'github',
-    pipeline: hook.pipeline,
-  }
-}
-
-function headerOf(c: Context<Env>, name: string): string {
-  const value = c.req.header(name)
-  if (value === undefined) throw new Refusal(400, `expected the header ${name}`)
-  if (!/^[\x21-\x7e]{1,200}$/.test(value)) throw new Refusal(400, `expected ${name} to be at most 200 visible ASCII characters`)
-  return value
-}
-
-function parse(text: string, form: boolean): unknown {
-  const json = form ? new URLSearchParams(text).get('payload') : text
+function parse(text: string, form: BodyForm): unknown {
+  const json = form === 'urlencoded' ? new URLSearchParams(text).get('payload') : text
   if (json === null) throw new Refusal(400, 'expected the form field "payload"')
   try {
     return JSON.parse(json)
