@@ -1,7 +1,8 @@
 import type { Finished, Workshop } from '../build/workshop.ts'
 import { buildName } from '../model/build.ts'
-import { emailReport, mailSender } from '../publish/email.ts'
+import { emailReport } from '../publish/email.ts'
 import type { Report } from '../publish/publisher.ts'
+import { mailSender } from '../publish/settings.ts'
 import type { QuernConfig } from './open-config.ts'
 import { sourceOf } from './open-patchwork.ts'
 

@@ -1,36 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
-import * as v from 'valibot'
 import { orMissing } from '../disk/read.ts'
 import { writeAtomically } from '../disk/write.ts'
-import { isDomain, isMailbox, type Mail } from '../model/mail.ts'
+import { isMailbox, type Mail } from '../model/mail.ts'
 import { readableLine } from '../model/readable.ts'
 import type { Outcome, Publisher, Report } from './publisher.ts'
-
-const line = v.pipe(v.string(), v.regex(/^[^\p{Cc}\u2028\u2029]{1,100}$/u, 'expected one line of at most 100 characters'))
-const mailbox = v.pipe(v.string(), v.trim(), v.check((text) => text === '' || isMailbox(text), 'expected a mail address like admin@example.org'), v.transform(orUnset))
-const sender = v.pipe(v.string(), v.trim(), v.check((text) => text === '' || parseSender(text) !== undefined, 'expected "Name <address>" or an address'), v.transform(orUnset))
-const allowList = v.pipe(
-  v.string(),
-  v.transform((text) => text.split(/[\s,]+/).filter((item) => item !== '').map((item) => item.toLowerCase().replace(/^@/, ''))),
-  v.array(v.pipe(v.string(), v.check((item) => isDomain(item) || isMailbox(item), 'expected mail addresses and domains, with commas between them'))),
-)
-const smtpUrl = v.pipe(v.string(), v.check(isSmtpUrl, 'expected a URL like smtp://user:password@mail.example.org:587 or smtps://mail.example.org'))
-
-/** The settings of mail in environment.sh. */
-export const mailEnvironment = {
-  /** How the installation calls itself in subjects and signatures. */
-  CI_NAME: v.optional(line, 'Quern'),
-  SMTP_URL: v.optional(smtpUrl, 'smtp://localhost:25'),
-  /** Unset: `<CI_NAME> <quern@this host>`. */
-  MAIL_FROM: v.optional(sender, ''),
-  /** Hears of errored builds, and of failed ones whose committer has no address. */
-  MAIL_ADMIN: v.optional(mailbox, ''),
-  /** Bounds receivers; unset, every address is allowed. MAIL_ADMIN always is. */
-  MAIL_ALLOW: v.optional(allowList, ''),
-}
+import { parseSender, type MailSender } from './settings.ts'
 
 export interface MailServer {
   /** SMTP_URL */
@@ -40,20 +16,8 @@ export interface MailServer {
   builds: string
 }
 
-export interface MailSender {
-  name: string
-  address: string
-}
-
 /** Milliseconds that one try may take in all, so that a server that trickles holds nobody up. */
 const longestTry = 120_000
-
-/** The sender that MAIL_FROM names, or a sensible one. */
-export function mailSender(from: string | undefined, ciName: string): MailSender {
-  const parsed = from === undefined ? undefined : parseSender(from)
-  if (parsed !== undefined) return { name: parsed.name || ciName, address: parsed.address }
-  return { name: ciName, address: `quern@${isDomain(hostname()) ? hostname() : 'localhost'}` }
-}
 
 /** The report that carries this mail: one per build and receiver, however often it is written. */
 export function emailReport(build: string, mail: Mail, created: string): Report<Mail> {
@@ -81,8 +45,7 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
   }
 
   async function send(mail: Mail, build: string, had: string[]): Promise<Taken> {
-    const { createTransport } = await import('nodemailer')
-    const transport = createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
+    const transport = await openTransport(url)
     let timer: NodeJS.Timeout | undefined
     try {
       const tooLong = new Promise<never>((_, reject) => {
@@ -136,8 +99,7 @@ function noteTaken(note: string, addresses: string[]): boolean {
 
 /** Why the server cannot be used: no connection, no greeting, TLS or login refused; undefined where it can. Sends nothing. */
 export async function verifyServer(url: string): Promise<string | undefined> {
-  const { createTransport } = await import('nodemailer')
-  const transport = createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
+  const transport = await openTransport(url)
   try {
     await transport.verify()
     return undefined
@@ -146,6 +108,12 @@ export async function verifyServer(url: string): Promise<string | undefined> {
   } finally {
     transport.close()
   }
+}
+
+/** A way to the server; nothing is asked of it yet. */
+async function openTransport(url: string) {
+  const { createTransport } = await import('nodemailer')
+  return createTransport({ url, ...transportOptions(url) } as Parameters<typeof createTransport>[0])
 }
 
 /**
@@ -196,29 +164,4 @@ interface Taken {
 interface SmtpError extends Error {
   responseCode?: number
   command?: string
-}
-
-function parseSender(text: string): MailSender | undefined {
-  const match = /^(?:"?([^"<>\p{Cc}]*?)"?\s*<([^<>]+)>|([^<>\s]+))$/u.exec(text)
-  const address = match?.[2] ?? match?.[3] ?? ''
-  return match && isMailbox(address) ? { name: (match[1] ?? '').trim(), address } : undefined
-}
-
-function isSmtpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname: host, username, password } = new URL(text)
-  return (protocol === 'smtp:' || protocol === 'smtps:') && host !== '' && isDecodable(username) && isDecodable(password)
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function orUnset(text: string): string | undefined {
-  return text === '' ? undefined : text
 }
