@@ -4,6 +4,9 @@ export type Verdict = 'passed' | 'failed' | 'errored' | 'timed-out' | 'cancelled
 /** The one word in a `status` file: upper case, as BYA wrote it. */
 export type Status = 'QUEUED' | 'RUNNING' | Uppercase<Verdict>
 
+/** A verdict, or how far something is that has none yet. */
+export type Stage = Lowercase<Status>
+
 /** The verdicts from gravest to mildest: a build ends as the gravest of its runs. */
 const gravest: readonly Verdict[] = ['cancelled', 'errored', 'not-applied', 'timed-out', 'failed', 'passed', 'skipped']
 
@@ -24,7 +27,7 @@ export function isTerminal(status: Status | undefined): boolean {
 }
 
 /** Whether something went wrong in it, whosever fault that is: its log may say what. Of a build or run that goes on, nothing is known. */
-export function wentWrong(stage: Lowercase<Status>): boolean {
+export function wentWrong(stage: Stage): boolean {
   return stage === 'failed' || stage === 'timed-out' || stage === 'errored'
 }
 

@@ -1,5 +1,5 @@
 import { html, raw } from 'hono/html'
-import type { Stage } from '../report/story.ts'
+import type { Stage } from '../model/verdict.ts'
 import { style } from './style.ts'
 
 /** Markup, in which every text that went into the template is escaped. */

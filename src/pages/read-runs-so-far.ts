@@ -5,8 +5,8 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { orMissing, readIfThere } from '../disk/read.ts'
 import { directoryName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
-import { isTerminal, type Status } from '../model/verdict.ts'
-import type { RunSoFar, Stage } from '../report/story.ts'
+import { isTerminal, type Stage, type Status } from '../model/verdict.ts'
+import type { RunSoFar } from '../report/story.ts'
 
 /** Runs that are looked at in all, and between two looks at deliveries. */
 const most = 5000

@@ -2,11 +2,8 @@ import { createHash } from 'node:crypto'
 import { buildName, type BuildResult, type RunResult } from '../model/build.ts'
 import type { Plan } from '../model/plan.ts'
 import { readableLine } from '../model/readable.ts'
-import type { Status } from '../model/verdict.ts'
+import type { Stage } from '../model/verdict.ts'
 import type { Digest } from './digest.ts'
-
-/** A verdict, or how far something is that has none yet. */
-export type Stage = Lowercase<Status>
 
 /** A run whose verdict may still be to come. */
 export type RunSoFar = Omit<RunResult, 'verdict'> & { verdict: Stage }
