@@ -49,7 +49,7 @@ const most = 10_000
  */
 export async function keepArtifacts(directory: string, { tree, globs, archive, limit, shown }: ArtifactSources): Promise<KeptArtifacts> {
   const all = await findAll({ tree, globs, archive }).catch(asFaultOfJob)
-  checkLimits(all, limit)
+  checkLimits(all, { limit, shown })
   const found = all.filter(({ nameless }) => !nameless)
   const nameless = all.filter((file) => file.nameless).map(({ path }) => shown(path))
   if (found.length === 0) return { artifacts: [], nameless }
@@ -57,7 +57,7 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
   const kept = new Map<string, Artifact>()
   for (const { root, path, size } of found) {
     const name = shown(path)
-    await keep(join(root, path), join(target, name)).catch((error: unknown) => refuse(target, name, error))
+    await keep(join(root, path), join(target, name)).catch((error: unknown) => refuse(error, { target, name, shown }))
     kept.set(name, { path: name, size })
   }
   const artifacts = [...kept.values()]
@@ -74,9 +74,9 @@ async function keep(from: string, to: string): Promise<void> {
   await chmod(to, (lstatSync(from).mode & 0o755) | 0o644)
 }
 
-/** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours. */
-async function refuse(target: string, name: string, error: unknown): Promise<never> {
-  if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES'].some((code) => isCode(error, code))) throw error
+/** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours; the system's words about it name the file as it is. */
+async function refuse(error: unknown, { target, name, shown }: { target: string; name: string; shown: ArtifactSources['shown'] }): Promise<never> {
+  if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES'].some((code) => isCode(error, code))) throw new Error(shown((error as Error).message))
   await removeAll(target)
   throw new ArtifactError(`it left ${readableLine(name).slice(0, 200)} as an artifact, which cannot be kept (${(error as NodeJS.ErrnoException).code}): unreadable, too long, or a file and a directory of one name`, { cause: error })
 }
@@ -147,12 +147,12 @@ function isReally(root: string, path: string): boolean {
   return orMissing(() => realpathSync(join(root, path))) === join(realpathSync(root), path)
 }
 
-function checkLimits(found: Found[], limit: number): void {
+function checkLimits(found: Found[], { limit, shown }: Pick<ArtifactSources, 'limit' | 'shown'>): void {
   const size = found.reduce((sum, file) => sum + file.size, 0)
   if (found.length > most) throw new ArtifactError(`it left more than the ${most} files that are kept as artifacts: name fewer in "artifacts", or pack them`)
   // The record is moved, copied and removed under names of its own length.
   const long = found.find(({ path }) => Buffer.byteLength(path) > longestPath)
-  if (long !== undefined) throw new ArtifactError(`it left ${readableLine(long.path).slice(0, 200)}… as an artifact, whose path is longer than the ${longestPath} bytes that are kept: pack it`)
+  if (long !== undefined) throw new ArtifactError(`it left ${readableLine(shown(long.path)).slice(0, 200)}… as an artifact, whose path is longer than the ${longestPath} bytes that are kept: pack it`)
   if (size > limit) throw new ArtifactError(`its artifacts are ${mebibytes(size)} MiB, and at most ${mebibytes(limit)} MiB are kept (ARTIFACT_LIMIT in environment.sh): name fewer in "artifacts", or raise the limit`)
 }
 

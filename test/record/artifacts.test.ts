@@ -1,7 +1,8 @@
+import { armFault, disarmFault } from '../helpers/fault.mjs'
 import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { ArtifactError, keepArtifacts } from '../../src/record/artifacts.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -134,11 +135,28 @@ test('of globs that are too many no more are written out than it takes to know',
   expect(read).toBeLessThan(10)
 })
 
+const masked = (path: string) => path.replace('not-a-real-secret', '***')
+
 test('a secret in a name is hidden in the record', async () => {
   const { tree, record, kept } = aRun()
   writeFileSync(join(tree, 'report-not-a-real-secret.txt'), '')
-  await keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown: (path) => path.replace('not-a-real-secret', '***') })
+  expect(await keepArtifacts(record, { tree, globs: ['*'], archive: undefined, limit: 1000, shown: masked })).toEqual({ artifacts: [{ path: 'report-***.txt', size: 0 }], nameless: [] })
   expect(kept()).toEqual(['artifacts/report-***.txt'])
+  expect(readFileSync(join(record, 'artifacts.json'), 'utf8')).not.toContain('not-a-real-secret')
+})
+
+test('a secret in a name is hidden where the file is not kept, too: without a list that could hold it, too long, or on a full disk', async () => {
+  onTestFinished(disarmFault)
+  const { tree, archive, record } = aRun()
+  writeFileSync(join(archive, 'not-a-real-secret\n'), '')
+  expect(await keepArtifacts(record, { tree, globs: [], archive, limit: 1000, shown: masked })).toEqual({ artifacts: [], nameless: ['***\n'] })
+  const directory = join(tree, 'not-a-real-secret', ...Array.from({ length: 10 }, () => 'd'.repeat(100)))
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'file'), '')
+  await expect(keepArtifacts(record, { tree, globs: ['**'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/^it left \*\*\*\/d/)
+  writeFileSync(join(tree, 'not-a-real-secret.txt'), '')
+  armFault({ calls: ['copyFile'], at: 1, error: 'ENOSPC', under: tree })
+  await expect(keepArtifacts(record, { tree, globs: ['*.txt'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/ENOSPC.*\/\*\*\*\.txt/)
 })
 
 test('files whose names no list could hold are left out, and named', async () => {
