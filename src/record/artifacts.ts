@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { isCode, orMissing } from '../disk/read.ts'
 import { removeAll } from '../disk/remove.ts'
-import { syncTree } from '../disk/sync.ts'
+import { syncDirectories, syncTree } from '../disk/sync.ts'
 import { writeAtomically } from '../disk/write.ts'
 import { readableLine } from '../model/readable.ts'
 import { readGlobs } from './artifact-globs.ts'
@@ -63,6 +63,7 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
   const artifacts = [...kept.values()]
   // Of a build that passed they may be all that anybody wants, and later builds take them over.
   await syncTree(target)
+  await syncDirectories([dirname(directory)])
   writeAtomically(join(directory, 'artifacts.json'), `${JSON.stringify(artifacts, null, 2)}\n`, { durable: true })
   return { artifacts, nameless }
 }

@@ -1,5 +1,5 @@
 import { armFault, disarmFault } from '../helpers/fault.mjs'
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, onTestFinished, test } from 'vitest'
@@ -157,6 +157,24 @@ test('a secret in a name is hidden where the file is not kept, too: without a li
   writeFileSync(join(tree, 'not-a-real-secret.txt'), '')
   armFault({ calls: ['copyFile'], at: 1, error: 'ENOSPC', under: tree })
   await expect(keepArtifacts(record, { tree, globs: ['*.txt'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/ENOSPC.*\/\*\*\*\.txt/)
+})
+
+test('artifacts are kept once they, their list and all their names up to the record are flushed', async () => {
+  onTestFinished(disarmFault)
+  const { archive, tree, record } = aRun()
+  mkdirSync(join(archive, 'deep'))
+  for (const name of ['top', 'deep/file']) writeFileSync(join(archive, name), '')
+  const run = join(record, 'build')
+  // Both files, both directories, the list, and the names of the run's directory and of the one above it.
+  for (const at of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    mkdirSync(run)
+    armFault({ calls: ['fsync'], at, error: 'EIO', under: record })
+    const keeping = keepArtifacts(run, { tree, globs: [], archive, limit: 1000, shown })
+    if (at < 8) await expect(keeping, `flush ${at}`).rejects.toThrow('EIO')
+    else expect((await keeping).artifacts).toHaveLength(2)
+    disarmFault()
+    if (at < 8) rmSync(run, { recursive: true })
+  }
 })
 
 test('files whose names no list could hold are left out, and named', async () => {
