@@ -97,7 +97,7 @@ export function openOutbox(home: string, ledger: Pick<Ledger, 'decide'>): Outbox
     }
     shelves.prepare(report)
     const outcome = await publish(publishers, report)
-    const age = Math.max(0, now - Date.parse(report.created)) / 1000
+    const age = (now - Date.parse(report.created)) / 1000
     if (outcome.kind === 'refused') return bury(waiting, `${report.publisher} refused it: ${outcome.reason}`, report)
     if (outcome.kind === 'later' && age >= oldest) return bury(waiting, `not accepted within five days, last: ${outcome.reason}`, report)
     if (outcome.kind === 'later') {
