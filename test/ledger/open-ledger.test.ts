@@ -1,7 +1,8 @@
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { openLedger } from '../../src/ledger/open-ledger.ts'
+import { canMount, smallDisk } from '../helpers/small-disk.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const commit = 'abcdef0123456789abcdef0123456789abcdef01'
@@ -39,6 +40,47 @@ test('two writers share a file, and a torn last line costs only itself', () => {
   expect(first.find('e').map(({ decision }) => decision)).toEqual(['queued', 'passed', 'mailed', 'sent'])
 })
 
+test('a receiver that runs for days writes each decision under the date of its day', () => {
+  const directory = tempDir()
+  const ledger = openLedger(directory)
+  for (const day of ['2026-02-28', '2026-03-01']) {
+    itIs(day)
+    ledger.decide({ decision: 'queued', reason: day, entry: 'e' })
+  }
+  expect(readdirSync(directory).toSorted()).toEqual(['2026-02-28.jsonl', '2026-03-01.jsonl'])
+  expect(ledger.find('e').map(({ reason }) => reason)).toEqual(['2026-02-28', '2026-03-01'])
+})
+
+test('a day whose file cannot be opened closes the file of the day before once, and no file of somebody else', () => {
+  const [directory, aside] = ['ledger', 'aside'].map((name) => join(tempDir(), name)) as [string, string]
+  const ledger = openLedger(directory)
+  itIs('2026-02-28')
+  ledger.decide({ decision: 'queued', reason: 'one', entry: 'e' })
+  renameSync(directory, aside)
+  writeFileSync(directory, '')
+  itIs('2026-03-01')
+  ledger.decide({ decision: 'queued', reason: 'lost', entry: 'e' })
+  // It gets the number of the file that was closed.
+  const other = openSync(aside, 'r')
+  onTestFinished(() => closeSync(other))
+  ledger.decide({ decision: 'queued', reason: 'lost, too', entry: 'e' })
+  expect(fstatSync(other).isDirectory()).toBe(true)
+  rmSync(directory)
+  ledger.decide({ decision: 'queued', reason: 'two', entry: 'e' })
+  expect(ledger.find('e').map(({ reason }) => reason)).toEqual(['two'])
+})
+
+test('a decision that a full disk cuts short leaves the next one a line of its own', { skip: !canMount }, () => {
+  const { path } = smallDisk(8192)
+  const ledger = openLedger(path)
+  writeFileSync(join(path, 'filler'), 'x'.repeat(4096))
+  ledger.decide({ decision: 'queued', reason: 'x'.repeat(5000), entry: 'e' })
+  rmSync(join(path, 'filler'))
+  for (const reason of ['one', 'two']) ledger.decide({ decision: 'queued', reason, entry: 'e' })
+  const [name] = readdirSync(path)
+  expect(readFileSync(join(path, name!), 'utf8').trimEnd().split('\n').slice(1).map((line) => (JSON.parse(line) as { reason: string }).reason)).toEqual(['one', 'two'])
+})
+
 test('a decision with a newline, a line separator or a lone surrogate is one line', () => {
   const directory = tempDir()
   const ledger = openLedger(directory)
@@ -62,3 +104,8 @@ test('what is found in a file larger than the reading buffer is whole', () => {
   expect(ledger.find('e1')).toHaveLength(1000)
   expect(ledger.find('e1').every(({ reason }, index) => reason === `ä${'x'.repeat((3 * index + 1) % 400)}`)).toBe(true)
 })
+
+function itIs(day: string): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(`${day}T12:00:00Z`) })
+  onTestFinished(() => void vi.useRealTimers())
+}

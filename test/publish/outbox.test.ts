@@ -165,6 +165,14 @@ test('a publisher that puts off three reports in a row is left alone until the n
   expect(waiting(home)).toHaveLength(10)
 })
 
+test('a publisher that takes a report between those that it puts off is not left alone', async () => {
+  const { outbox, handOver } = room()
+  for (let n = 0; n < 5; n++) handOver(`email-${n}`)
+  let asked = 0
+  const publisher: Publisher = { publish: async () => (++asked === 3 ? { kind: 'sent' } : { kind: 'later', reason: 'busy' }) }
+  expect(await outbox.deliverDue({ email: publisher })).toMatchObject({ sent: 1, later: 4 })
+})
+
 test('the oldest due goes first', async () => {
   const { home, outbox, handOver } = room()
   for (const [id, due] of [['email-late', 300], ['email-early', 100], ['email-middle', 200]] as const) {
@@ -225,6 +233,13 @@ test('what cannot be flushed is told: reports are not handed over then, and one 
   outbox.handOver(build)
   armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(home, 'outbox/dead') })
   expect(await outbox.deliverDue({ email: answering('refused').publisher })).toMatchObject({ problems: [expect.stringContaining('EIO')], nextDue: undefined })
+  disarmFault()
+  write('email-c')
+  outbox.handOver(build)
+  // Of a pruned build nothing but the outbox says that it was sent.
+  rmSync(build, { recursive: true })
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(home, 'outbox') })
+  expect(await outbox.deliverDue({ email: answering('sent').publisher })).toMatchObject({ problems: [expect.stringContaining('EIO')], nextDue: undefined })
 })
 
 test('the reason of a server steers no terminal', async () => {

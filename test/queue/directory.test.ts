@@ -313,7 +313,7 @@ test('a released entry that is dropped leaves no number behind', async () => {
   expect(readdirSync(path('queue/claimed'))).toEqual([])
 })
 
-test('the repair completes what was linked, and deletes what was never promised after an hour', async () => {
+test('the repair completes what was linked, and deletes what was never promised after an hour, or of a time in the future', async () => {
   const { home, queue, path } = open()
   const [kept, low] = [await queue.enqueue(delivered), await queue.enqueue({ ...delivered, delivery: 'd-2' }, { low: true })]
   renameSync(path('queue', kept.entry), path('queue/tmp', kept.entry))
@@ -321,6 +321,8 @@ test('the repair completes what was linked, and deletes what was never promised 
   writeFileSync(path('queue/tmp', 'young.json'), fiveKeys)
   writeFileSync(path('queue/tmp', 'old.json'), fiveKeys)
   utimesSync(path('queue/tmp', 'old.json'), 1, 1)
+  writeFileSync(path('queue/tmp', 'future.json'), fiveKeys)
+  utimesSync(path('queue/tmp', 'future.json'), 4e9, 4e9)
   expect(await queue.repair()).toEqual([])
   expect(entriesIn(home).map(({ place, name }) => join(place, name)).toSorted()).toEqual([join('queue', kept.entry), join('queue/low', low.entry), 'queue/tmp/young.json'].toSorted())
 })

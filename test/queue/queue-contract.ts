@@ -87,7 +87,7 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
 
     test('the same id on another hook is another delivery, whatever the names are', async () => {
       const { queue } = await open()
-      const ids = [['a', 'b/c'], ['a/b', 'c'], ['a', 'b\0c'], ['a', '../b'], ['a', 'x'.repeat(200)], ['a+b', 'c'], ['a', 'b+c'], ['.', '.']] as const
+      const ids = [['a', 'b/c'], ['a/b', 'c'], ['a', 'b\0c'], ['a', '../b'], ['h'.repeat(100), 'x'.repeat(200)], ['a+b', 'c'], ['a', 'b+c'], ['.', '.']] as const
       for (const [hook, delivery] of ids) expect(await queue.enqueue(aRequest({ hook, delivery }))).toMatchObject({ duplicate: false })
       expect(await claimAll(queue)).toHaveLength(ids.length)
     })
@@ -101,6 +101,14 @@ export function describeQueue(name: string, open: () => Promise<{ queue: Queue; 
       expect(again).toEqual({ ...claim, attempt: 2 })
       await queue.release(again!, { died: true })
       expect(await (await reopen()).claim(number(99))).toEqual({ ...claim, attempt: 3, deaths: 1 })
+    })
+
+    test('entries are claimed oldest first again, in whatever order they were released', async () => {
+      const { queue } = await open()
+      for (let count = 0; count < 4; count++) await queue.enqueue(aRequest())
+      const claims = [await queue.claim(number(1)), await queue.claim(number(2)), await queue.claim(number(3))]
+      for (const index of [0, 2, 1]) await queue.release(claims[index]!)
+      expect((await claimAll(queue)).map(({ build, attempt }) => [build.number, attempt])).toEqual([[1, 2], [2, 2], [3, 2], [1, 1]])
     })
 
     test('a released low entry stays low', async () => {

@@ -1,9 +1,10 @@
+import { armFault, disarmFault } from '../helpers/fault.mjs'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { BuildResult } from '../../src/model/build.ts'
 import { addToIndex, rebuildIndex } from '../../src/record/build-index.ts'
-import { openBuildRecord } from '../../src/record/build-record.ts'
+import { amendResult, openBuildRecord } from '../../src/record/build-record.ts'
 import { openRecords } from '../../src/record/open-records.ts'
 import { aRequest } from '../helpers/a-request.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -39,6 +40,29 @@ test('a build is RUNNING until it is decided, then has its verdict and result', 
   await record.decide(aResult)
   expect(records.status(build)).toBe('FAILED')
   expect(records.result(build)).toEqual(aResult)
+})
+
+test('a number is given, a build decided and its result amended once the names of it are flushed', async () => {
+  onTestFinished(disarmFault)
+  const home = tempDir()
+  mkdirSync(join(home, 'builds'))
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: join(home, 'builds') })
+  expect(() => openRecords(home).reserve('app')).toThrow('EIO')
+  disarmFault()
+  const build = openRecords(home).reserve('app')
+  const directory = openRecords(home).directory(build)
+  // Request, result and status, then the names in the record and its own.
+  for (const at of [1, 2, 3, 4, 5]) {
+    const record = openBuildRecord(directory, { request: aRequest(), attempt: 1 })
+    armFault({ calls: ['fsync'], at, error: 'EIO', under: join(home, 'builds') })
+    await expect(record.decide(aResult), `flush ${at}`).rejects.toThrow('EIO')
+    disarmFault()
+  }
+  for (const at of [1, 2]) {
+    armFault({ calls: ['fsync'], at, error: 'EIO', under: directory })
+    expect(() => amendResult(directory, aResult), `flush ${at}`).toThrow('EIO')
+    disarmFault()
+  }
 })
 
 test('what an earlier attempt left is set aside, not mixed in', () => {
