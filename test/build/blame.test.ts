@@ -229,3 +229,16 @@ test('a stored verdict on the parent answers at once, red or green; a stored red
   expect(resultOf(fresh).runs[0]!.reused).toBeUndefined()
   expect(resultOf(first).blame).toMatchObject({ class: 'new', reason: 'the commit has no parent' })
 })
+
+test('a failure that is asked for with "fresh" is compared with its parent as that does now, not as it once did', async () => {
+  const { home, ids, marks, push, grind, resultOf, mailedBy } = homeOf(['good', 'good'])
+  writeFileSync(join(home, 'job-defs/world.yml'), 'executor: shell\nreuse: true\nscript: test ! -e "$QUERN_TEST_MARKS/broken"\n')
+  const first = push('world', ids[0]!)
+  await grind()
+  writeFileSync(join(marks, 'broken'), '')
+  const second = push('world', ids[1]!, { before: ids[0]!, fresh: true })
+  await grind()
+  expect([resultOf(first).verdict, resultOf(second).verdict]).toEqual(['passed', 'failed'])
+  expect(resultOf(second).blame).toMatchObject({ class: 'parent' })
+  expect(mailedBy(resultOf(second))).toEqual([])
+})

@@ -33,8 +33,8 @@ function asksTheSame(one: Hold, other: Hold): boolean {
 }
 
 /** What of a request makes a difference to a build of another commit. */
-function askedBy({ repository, full_name, clone_url, ref, source, hook, trusted, pull_request, runs }: Request): string {
-  return JSON.stringify([repository, full_name, clone_url, ref, source, hook, trusted, pull_request, runs])
+function askedBy({ repository, full_name, clone_url, ref, source, hook, trusted, pull_request, runs, fresh }: Request): string {
+  return JSON.stringify([repository, full_name, clone_url, ref, source, hook, trusted, pull_request, runs, fresh])
 }
 
 async function enqueue({ queue, ledger }: Workshop, hold: Hold, { commit, runs }: Question): Promise<string> {

@@ -7,7 +7,7 @@ import type { Request } from '../../model/request.ts'
  * what a patch's commit can be made from again.
  */
 export function blameRequest(request: Request, { build, pipeline, commit, runs }: { build: BuildId; pipeline: string; commit: string; runs: string[] }): Request {
-  const { before: _before, message: _message, author_name: _an, author_email: _ae, pusher_name: _pn, pusher_email: _pe, retry_of: _retry, fresh: _fresh, ...kept } = request
+  const { before: _before, message: _message, author_name: _an, author_email: _ae, pusher_name: _pn, pusher_email: _pe, retry_of: _retry, ...kept } = request
   return {
     ...kept,
     pipeline,
