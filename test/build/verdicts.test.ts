@@ -1,12 +1,18 @@
-import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { reusableRuns, withoutRequestValues } from '../../src/build/blame/reusable.ts'
 import { verdictKeys } from '../../src/build/blame/verdict-key.ts'
+import type { Attempt } from '../../src/build/attempt.ts'
+import { openVerdicts } from '../../src/build/blame/verdicts.ts'
+import { openReuse } from '../../src/build/execute/reuse.ts'
+import type { Settled } from '../../src/build/workshop.ts'
 import { hostToolchain } from '../../src/executor/toolchain.ts'
 import type { PlannedRun } from '../../src/model/plan.ts'
+import { openRecords, type Records } from '../../src/record/open-records.ts'
 import { aBlameHome } from '../helpers/a-blame-home.ts'
-import { plannedRun } from '../helpers/failed-build.ts'
+import { aRequest } from '../helpers/a-request.ts'
+import { failedRun, plannedRun } from '../helpers/failed-build.ts'
 import { writeHistory } from '../helpers/history.ts'
 import { isInstalled } from '../helpers/is-installed.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -29,6 +35,7 @@ describe('a run is reusable', () => {
     ['whose script names a value of the request', { script: 'echo "$COMMIT_ID"' }, false],
     ['whose script names what only looks like one', { script: 'echo "$MY_REF_COUNT"' }, true],
     ['whose environment names one', { env: { OUT: '$BRANCH' } }, false],
+    ['that may drive an engine', { engine: true }, false],
     ['that shares a directory with others', { script: 'cp x "$QUERN_SHARED"' }, false],
     ['that sees a directory of the host', { mounts: [{ from: '/srv', to: '/srv', readonly: true }] }, false],
     ['without the commit’s tree', { workspace: 'none' }, false],
@@ -78,6 +85,40 @@ describe('the key of a verdict', () => {
     expect((await keys('a')).get('test')).not.toBe((await keys('b')).get('test'))
     expect(await keyOf(closed('x'), { toolchain: async () => undefined })).toBeUndefined()
   })
+})
+
+test('the key of a verdict knows the toolchain of its own image', async () => {
+  const plan = planOf(...['one', 'two'].map((image) => closed(image, { executor: 'container', image })))
+  const keys = async (digest: string) => verdictKeys(plan, { tree: 't', trusted: true, world: {}, limits: { grace: 1 }, toolchain: async ({ image }) => (image === 'two' ? digest : 'same') })
+  const [before, after] = [await keys('a'), await keys('b')]
+  expect([after.get('one') === before.get('one'), after.get('two') === before.get('two')]).toEqual([true, false])
+})
+
+test('a verdict of a home that was made anew is not that of the build which has its number now', () => {
+  const home = tempDir()
+  const verdict = { verdict: 'passed', build: 'job/1', entry: 'then', run: 'x' } as const
+  openVerdicts(home, recordsWith(home, 'then')).keep('key', verdict)
+  mkdirSync(join(home, 'builds/job/1'), { recursive: true })
+  expect(openVerdicts(home, recordsWith(home, 'then')).find('key', 'request')).toEqual(verdict)
+  expect(openVerdicts(home, recordsWith(home, 'now')).find('key', 'request')).toBeUndefined()
+})
+
+test('neither what was flaky nor what failed when its build was stopped is stored as red', async () => {
+  const kept: string[] = []
+  const stop = new AbortController()
+  const verdicts = { find: () => undefined, keep: (_: string, { verdict }: { verdict: string }) => kept.push(verdict) }
+  const workshop = { verdicts, world: {}, limits: { grace: 1 }, toolchain: async () => 'tools' }
+  const claim = { entry: 'e', build: { pipeline: 'x', number: 1 } }
+  const settled = { plan: planOf(closed('x')), request: aRequest(), origin: { tree: 't', history: async () => undefined } }
+  const reuse = await openReuse({ workshop, claim, stop: { signal: stop.signal } } as unknown as Attempt, settled as unknown as Settled)
+  await reuse.keep(closed('x'), failedRun('x', { blame: { class: 'flaky', reason: 'it passed then' } }))
+  expect(kept).toEqual([])
+  await reuse.keep(closed('x'), failedRun('x'))
+  expect(kept).toEqual(['failed'])
+  stop.abort()
+  await reuse.keep(closed('x'), failedRun('x'))
+  await reuse.keep(closed('x'), failedRun('x', { verdict: 'passed' }))
+  expect(kept).toEqual(['failed', 'passed'])
 })
 
 test('the toolchain of this host changes with a compiler on the PATH', () => {
@@ -156,3 +197,8 @@ test('a run is executed again where the outputs of its verdict were pruned while
   }
   expect(home.list('builds/pack')).toEqual(['2'])
 })
+
+/** Records in which each build is that of an entry. */
+function recordsWith(home: string, entry: string): Records {
+  return { ...openRecords(home), result: () => ({ entry }) as ReturnType<Records['result']> }
+}

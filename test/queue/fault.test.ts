@@ -30,6 +30,13 @@ test.each(['ENOSPC', 'EIO', 'EACCES'])('%s at any call costs at most one answer:
   expect(at).toBeGreaterThan(40)
 })
 
+test('a queue whose directories cannot be flushed is not opened: no entry could outlive what holds it', () => {
+  onTestFinished(disarmFault)
+  const home = memoryDir()
+  armFault({ calls: ['fsync'], at: 1, error: 'EIO', under: home })
+  expect(() => openDirectoryQueue(home, { ledger: openLedger(join(home, 'ledger')) })).toThrow(/EIO/)
+})
+
 test('a file that cannot be flushed fails its delivery alone, a directory that cannot be fails all that share the flush', async () => {
   onTestFinished(disarmFault)
   for (const [at, refused] of [[1, 1], [2, 1], [3, 2], [4, 2], [5, 0]] as const) {

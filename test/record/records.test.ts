@@ -65,6 +65,16 @@ test('a number is given, a build decided and its result amended once the names o
   }
 })
 
+test('the status is what decides: before it says so, the result is there', async () => {
+  onTestFinished(disarmFault)
+  const records = openRecords(tempDir())
+  const build = records.reserve('app')
+  const record = openBuildRecord(records.directory(build), { request: aRequest(), attempt: 1 })
+  armFault({ calls: ['rename'], at: 1, error: 'EIO', under: join(records.directory(build), '.status.tmp') })
+  await expect(record.decide(aResult)).rejects.toThrow('EIO')
+  expect([records.status(build), records.result(build)]).toEqual(['RUNNING', aResult])
+})
+
 test('what an earlier attempt left is set aside, not mixed in', () => {
   const directory = join(tempDir(), '1')
   const run = { name: 'build', job: 'build', executor: 'shell', script: '', needs: [], workspace: 'none', env: {}, params: {}, secrets: [], timeout: 1, network: true, artifacts: [] } as const
