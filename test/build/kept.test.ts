@@ -67,3 +67,10 @@ test('what an earlier attempt found out about is asked no more where the one tha
   expect(readdirSync(join(home, 'ledger/held'))).toEqual([])
   expect(readdirSync(join(home, 'builds/app'))).toEqual(['1'])
 })
+
+test('what a dead builder left running is ended before the directories are removed in which it writes', async () => {
+  const done: string[] = []
+  const workspaces = { clear: async () => (done.push('removed'), []) } as unknown as Workshop['workspaces']
+  await grindQueue(aWorkshop(tempDir(), { workspaces }), { endLeftovers: async () => done.push('ended'), stop: new AbortController().signal })
+  expect(done.slice(0, 2)).toEqual(['ended', 'removed'])
+})

@@ -292,6 +292,17 @@ test('an error of the queue is 503, so that the sender keeps the delivery', asyn
   expect(lines.join()).toContain('no space left on device')
 })
 
+test('what breaks in the receiver itself is told to its log, and to nobody who asks', async () => {
+  const afterQueued = () => {
+    throw new Error('no such file: /home/ci/private')
+  }
+  const { hook, lines } = await receiver({ afterQueued })
+  const answer = await deliver(hook, payload('push'))
+  expect(answer).toMatchObject({ status: 503, body: { result: 'unavailable' } })
+  expect(JSON.stringify(answer.body)).not.toContain('private')
+  expect(lines.join()).toContain('/home/ci/private')
+})
+
 function set(target: Record<string, unknown>, path: string, value: unknown): void {
   const keys = path.split('.')
   const last = keys.pop()!
