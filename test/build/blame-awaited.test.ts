@@ -1,4 +1,3 @@
-/** @module-tag long */
 import { armFault, disarmFault } from '../helpers/fault.mjs'
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -85,7 +84,7 @@ test('what is held is on the disk, with its mark, once that is said', () => {
   }
 })
 
-test('a wait that is over ends while a build goes on', async () => {
+test('a wait that is over ends while a build goes on', { tags: 'long' }, async () => {
   const { home, build, drop, status, list } = aHome()
   mkdirSync(join(home, 'ledger/held'), { recursive: true })
   keepHold(home, { ...heldBuild(home, 1), due: 1 })
