@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { openDirectoryQueue } from '../queue/directory.ts'
 import type { Queue } from '../queue/queue.ts'
 import { openRecords, type Records } from '../record/open-records.ts'
-import { quoted } from './cron-line.ts'
+import { shellWord } from './cron-line.ts'
 import { UserError } from './user-error.ts'
 
 /** The rooms that hold a home's data. */
@@ -52,7 +52,7 @@ export function openOwnHome(): Home {
  */
 export function requireOwnHome(home: string): string {
   const { uid } = statSync(requireHome(home))
-  if (process.getuid?.() === 0 && uid !== 0) throw new UserError(`${home} belongs to user ${uid}, and you are root, who would run jobs as root there and leave files that user ${uid} cannot write: call quern as that user, or give the home to root (chown -R 0 ${quoted(home)})`)
+  if (process.getuid?.() === 0 && uid !== 0) throw new UserError(`${home} belongs to user ${uid}, and you are root, who would run jobs as root there and leave files that user ${uid} cannot write: call quern as that user, or give the home to root (chown -R 0 ${shellWord(home)})`)
   return home
 }
 

@@ -1,7 +1,7 @@
 import { accessSync, constants, lstatSync, readdirSync, statSync, type Dirent, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { orMissing } from '../../disk/read.ts'
-import { quoted } from '../cron-line.ts'
+import { shellWord } from '../cron-line.ts'
 import { counted, ok, wrong, type Check } from './check.ts'
 
 /** Where Quern writes, and how many levels of directories below it makes one by one: whoever has one of these has what is in it. */
@@ -29,7 +29,7 @@ export function checkOwner(home: string): Check[] {
   const closed = places.flatMap(([place, levels]) => closedIn(home, place, levels, owner))
   const [first] = closed
   if (first === undefined) return [ok('owner', `user ${owner} may write what Quern keeps`)]
-  return [wrong('owner', `user ${owner}, to whom the home belongs, cannot write ${counted(closed.length, 'file or directory', 'files and directories')} of it, like ${first.path}, which belongs to user ${first.uid}`, first.uid === owner ? `chmod -R u+rwX ${first.path}` : `give it back, as root: chown -R ${owner} ${quoted(home)}`)]
+  return [wrong('owner', `user ${owner}, to whom the home belongs, cannot write ${counted(closed.length, 'file or directory', 'files and directories')} of it, like ${first.path}, which belongs to user ${first.uid}`, first.uid === owner ? `chmod -R u+rwX ${shellWord(first.path)}` : `give it back, as root: chown -R ${owner} ${shellWord(home)}`)]
 }
 
 interface Closed {
