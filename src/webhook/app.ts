@@ -38,6 +38,8 @@ interface Answer {
   reason: string
   entry?: string
   home?: string
+  /** When the receiver was started, by /healthz. */
+  since?: string
 }
 
 /** Seconds after which a sender may try again where nothing could be kept. */
@@ -46,16 +48,17 @@ const retryAfter = '60'
 type Env = { Bindings: HttpBindings }
 
 /**
- * The receiver: `POST <prefix>/<hook>` takes deliveries, `GET /healthz` says that it listens, and for which home. Runs on @hono/node-server.
+ * The receiver: `POST <prefix>/<hook>` takes deliveries, `GET /healthz` says that it listens, for which home, and since when. Runs on @hono/node-server.
  * It answers 2xx only once what the answer says is durable (law 1), and never waits for a build.
  */
 export function webhookApp({ hooks, prefix, homeId, bounds = bodyBounds, ...rooms }: WebhookRooms): Hono<Env> {
   const doors = new Map(hooks.map((hook) => [hook.id, openDoor(hook)]))
   const readBody = openBodyReader(bounds)
   const decideTogether = together(rooms.ledger.decide)
+  const since = new Date().toISOString()
   const app = new Hono<Env>()
   app.use(hangUpOnUnread)
-  app.get('/healthz', (c) => send(c, { status: 200, result: 'listening', reason: 'the receiver listens', home: homeId }))
+  app.get('/healthz', (c) => send(c, { status: 200, result: 'listening', reason: 'the receiver listens', home: homeId, since }))
   app.post(`${prefix}/:hook`, async (c) => {
     const event: Partial<Decision> = {}
     const answer = await receive(c, event).catch((error: unknown) => refuse(error, event))

@@ -244,10 +244,24 @@ test('the receiver of another home on the same port is told from that of this on
   const look = async (answering: string) => {
     const { url } = await receiver({ homeId: answering })
     appendFileSync(settings, `export PORT="${new URL(url).port}"\n`)
+    utimesSync(settings, 0, 0)
     return (await examine(home)).check('receiver')
   }
   expect(await look(homeId(home))).toMatchObject({ state: 'ok' })
   expect(await look(homeId(tempDir()))).toMatchObject({ state: 'wrong', found: expect.stringContaining('the receiver of another home') })
+})
+
+test('a receiver that was started before its settings were changed is told, since it goes by the former ones', async () => {
+  const { home, settings } = await soundHome()
+  const { url } = await receiver({ homeId: homeId(home) })
+  const later = Date.now() / 1000 + 60
+  appendFileSync(settings, `export PORT="${new URL(url).port}"\n`)
+  utimesSync(settings, later, later)
+  expect((await examine(home)).check('receiver')).toMatchObject({ state: 'warning', found: expect.stringContaining('started before environment.sh was changed') })
+  utimesSync(settings, 0, 0)
+  writeFileSync(join(home, 'quern.yaml'), '{}\n')
+  utimesSync(join(home, 'quern.yaml'), later, later)
+  expect((await examine(home)).check('receiver')).toMatchObject({ state: 'warning', found: expect.stringContaining('started before quern.yaml was changed') })
 })
 
 test('with settings that cannot be read, everything else is still looked at', async () => {
