@@ -1,25 +1,24 @@
-import { lstatSync, readdirSync, writeFileSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { orMissing } from '../../disk/read.ts'
 import type { Ending, Execution } from '../../executor/executor.ts'
 import { buildName, type RunResult } from '../../model/build.ts'
 import type { PlannedRun } from '../../model/plan.ts'
-import { isTrusted } from '../../model/request.ts'
-import { readableLine } from '../../model/readable.ts'
 import { statusOf } from '../../model/verdict.ts'
 import type { RunRecord } from '../../record/build-record.ts'
 import { openConsoleLog, type ConsoleLog } from '../../record/console-log.ts'
 import type { Attempt } from '../attempt.ts'
+import { executionOf } from './execution-of.ts'
 import type { Groups } from './groups.ts'
 import { keepFirstError } from './keep-first-error.ts'
+import { keepWhatItLeft } from './keep-what-it-left.ts'
 import { verdictOfService, type Service } from './schedule.ts'
 import type { ServiceNetwork } from './service-network.ts'
 import { sentenceOf } from '../sentence-of.ts'
-import { scriptOf, watchStart } from './service-start.ts'
+import { watchStart } from './service-start.ts'
 import type { SharedDirectory } from './shared-directory.ts'
 import { takePlace } from './take-place.ts'
 import type { Place, Trees } from './trees.ts'
-import type { Disclosed, Settled } from '../workshop.ts'
+import type { Settled } from '../workshop.ts'
 import { openToOwner } from './workspaces.ts'
 
 export interface Surroundings {
@@ -50,13 +49,14 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
     const kept = record.openRun(run)
     const started = new Date().toISOString()
     if (told) record.say(`Run ${run.name} starts.`)
-    const { verdict, code, signal, reason, notes = [], note, withheld = [], hidden = [] } = await carryOut(attempt, run, { ...surroundings, kept })
+    const carriedOut = await carryOut(attempt, run, { ...surroundings, kept })
+    const { ending: { verdict, code, reason, notes = [] }, hidden } = carriedOut
     await keepFirstError(attempt, run, { verdict, directory: kept.directory, hidden })
     for (const sentence of notes) record.say(`Run ${run.name}: ${sentence}.`)
     if (told) record.say(sentenceOf(`Run ${run.name}`, { verdict, code, reason }))
     kept.setStatus(statusOf(surroundings.service === undefined ? verdict : verdictOfService(verdict, surroundings.service.over.aborted)))
     attempt.allowance.keep(kept.directory)
-    return { name: run.name, verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), ...(withheld.length > 0 && { withheld }), started, ended: new Date().toISOString() }
+    return { name: run.name, ...toldOf(carriedOut), started, ended: new Date().toISOString() }
   } catch (error) {
     return { name: run.name, ...errored(attempt, run, error) }
   } finally {
@@ -64,7 +64,23 @@ export async function executeRun(attempt: Attempt, run: PlannedRun, surroundings
   }
 }
 
-async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<Ending & { note?: string; hidden?: string[]; withheld?: string[] }> {
+/** What became of a run that was begun. */
+interface CarriedOut {
+  ending: Ending
+  /** What it wrote for the report, secrets hidden. */
+  note?: string | undefined
+  /** A sentence for each secret that it did not get. */
+  withheld: string[]
+  /** The values that nothing may show. */
+  hidden: string[]
+}
+
+/** What the build's result tells of it. */
+function toldOf({ ending: { verdict, code, signal, reason }, note, withheld }: CarriedOut): Omit<RunResult, 'name'> {
+  return { verdict, ...(code !== undefined && { code }), ...(signal && { signal }), ...(reason !== undefined && { reason }), ...(note !== undefined && { note }), ...(withheld.length > 0 && { withheld }) }
+}
+
+async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroundings & { kept: RunRecord }): Promise<CarriedOut> {
   const { workshop, stop } = attempt
   const { trees, settled, shared, service, kept } = surroundings
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
@@ -73,7 +89,7 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
     const ruined = whyRuined(run, place)
     if (ruined !== undefined) {
       log.write(Buffer.from(`quern: ${ruined}\n`))
-      return { verdict: 'failed', reason: ruined }
+      return { ending: { verdict: 'failed', reason: ruined }, withheld: [], hidden: [] }
     }
     const disclosed = await settled.disclose(run)
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
@@ -85,12 +101,11 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
       return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
     openToOwner(place)
-    const final = await withArtifacts(attempt, run, { ending, place, hidden: disclosed.hidden, kept, log })
     const { hidden, withheld } = disclosed
-    const note = shared.noteOf(run)
-    return note === undefined ? { ...final, hidden, withheld } : { ...final, hidden, withheld, note: await maskedNote(note, hidden) }
+    const final = await keepWhatItLeft(attempt, run, { ending, place, hidden, kept, log })
+    return { ending: final, note: await maskedNote(shared.noteOf(run), hidden), withheld, hidden }
   } catch (error) {
-    return errored(attempt, run, error)
+    return { ending: errored(attempt, run, error), withheld: [], hidden: [] }
   } finally {
     // First the tree: a job that filled the disk leaves no room for what the log still holds.
     await trees.leave(run).finally(() => log.close())
@@ -108,49 +123,10 @@ function errored({ workshop, claim }: Attempt, run: PlannedRun, error: unknown):
   return { verdict: 'errored', reason: (error as Error).message }
 }
 
-async function maskedNote(note: string, hidden: string[]): Promise<string> {
-  if (hidden.length === 0) return note
+async function maskedNote(note: string | undefined, hidden: string[]): Promise<string | undefined> {
+  if (note === undefined || hidden.length === 0) return note
   const { maskText } = await import('../../secrets/mask.ts')
   return maskText(note, hidden)
-}
-
-/** Keeps what the run left behind, whatever its verdict. What is too much is the project's fault. */
-async function withArtifacts({ workshop, record }: Attempt, run: PlannedRun, { ending, place, hidden, kept, log }: { ending: Ending; place: Place; hidden: string[]; kept: RunRecord; log: ConsoleLog }): Promise<Ending> {
-  const { tree } = place
-  const archive = run.archive === false ? undefined : place.archive
-  if (run.artifacts.length === 0 && (archive === undefined || isEmpty(archive))) return ending
-  const { keepArtifacts, ArtifactError } = await import('../../record/artifacts.ts')
-  const { maskText } = await import('../../secrets/mask.ts')
-  try {
-    const { artifacts, nameless } = await keepArtifacts(kept.directory, {
-      tree,
-      globs: run.artifacts,
-      archive,
-      limit: workshop.artifactLimit,
-      shown: (path) => maskText(path, hidden),
-    })
-    if (artifacts.length > 0) record.say(`Run ${run.name} left ${artifacts.length} artifact${artifacts.length === 1 ? '' : 's'}, ${artifacts.reduce((sum, { size }) => sum + size, 0)} bytes.`)
-    if (nameless.length > 0) {
-      const sentence = sentenceOnNameless(nameless)
-      record.say(`Run ${run.name}: ${sentence}.`)
-      log.write(Buffer.from(`quern: ${sentence}\n`))
-    }
-    return ending
-  } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error
-    log.write(Buffer.from(`quern: ${error.message}\n`))
-    return ending.verdict === 'passed' ? { verdict: 'failed', reason: error.message } : ending
-  }
-}
-
-function sentenceOnNameless(names: string[]): string {
-  const some = names.slice(0, 3).map((name) => readableLine(JSON.stringify(name)).slice(0, 200))
-  return `${names.length} file${names.length === 1 ? ' was' : 's were'} not kept as artifacts, since their names are no UTF-8 or have a line break: ${some.join(', ')}${names.length > 3 ? ', …' : ''}`
-}
-
-/** The job may have removed it, or put something else in its place. */
-function isEmpty(directory: string): boolean {
-  return (orMissing(() => readdirSync(directory)) ?? []).length === 0
 }
 
 /** Lets output through to the log, secrets hidden. A run that knows none is not searched. */
@@ -161,29 +137,4 @@ async function masked(hidden: string[], log: ConsoleLog, work: (output: Executio
   const ending = await work((chunk) => log.write(masker.mask(chunk)))
   log.write(masker.flush())
   return ending
-}
-
-interface Means {
-  place: Place
-  disclosed: Disclosed
-  kept: RunRecord
-  output: Execution['output']
-}
-
-function executionOf({ workshop, claim }: Attempt, run: PlannedRun, { place, disclosed, kept, output }: Means): Omit<Execution, 'network'> {
-  const script = join(kept.directory, 'script')
-  writeFileSync(script, scriptOf(run))
-  const { memory, cpus, image, mounts = [] } = run
-  return {
-    id: `${workshop.homeId}/${buildName(claim.build)}/${run.name}`,
-    script,
-    workspace: place.path,
-    start: place.tree,
-    env: { ...workshop.world, TMPDIR: place.temporary, ...(run.archive !== false && { ARCHIVE_ROOT: place.archive }), ...(run.closed !== true && { BUILD_NUMBER: String(claim.build.number) }), ...run.env, ...disclosed.env },
-    output,
-    limits: { ...workshop.limits, timeout: run.timeout * 60_000, ...(memory !== undefined && { memory: memory * 1024 ** 2 }), ...(cpus !== undefined && { cpus }) },
-    ...(image !== undefined && { image }),
-    mounts: [...place.mounts, ...mounts],
-    untrusted: !isTrusted(claim.request),
-  }
 }
