@@ -32,7 +32,7 @@ export function isMailbox(address: string): boolean {
 /** Whether mail to this address reaches nobody, as the hosts' privacy addresses and the senders of automatic mail. */
 export function isNoreply(address: string): boolean {
   const [local = '', domain = ''] = address.toLowerCase().split('@')
-  return /^(?:no|do-?not|donot)[-_.]?reply(?:[-_.+].*)?$/.test(local) || domain.split('.').includes('noreply')
+  return /^(?:no|do-?not|donot)[-_.]?reply(?:[-_.+].*)?$/.test(local) || domain.split('.').some((label) => /^no-?reply$/.test(label))
 }
 
 /** A domain name of RFC 1123: labels of letters, digits and inner hyphens. */

@@ -1,3 +1,5 @@
+import { isNoreply } from '../model/mail.ts'
+
 /** Somebody as a forge names them. */
 export interface Person {
   name: string
@@ -16,7 +18,7 @@ export function reachable(people: (Person | null | undefined)[]): Person {
 }
 
 function reachesSomebody(email: string): boolean {
-  return email.includes('@') && !isServiceItself(email) && !/@(?:.*\.)?no-?reply\./i.test(email)
+  return email.includes('@') && !isNoreply(email)
 }
 
 function isServiceItself(email: string): boolean {

@@ -31,6 +31,7 @@ test.each([
   ['', 'ada@author.example'],
   ['noreply@github.com', 'ada@author.example'],
   ['12+ada@users.noreply.github.com', 'ada@author.example'],
+  ['ada@no-reply.git.example', 'ada@author.example'],
   ['ada@host.(none)', 'ada@author.example'],
   ['ada@example.org\r\nBcc: x@example.org', 'ada@author.example'],
   ['"ada lovelace"@example.org', 'ada@author.example'],

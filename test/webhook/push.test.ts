@@ -72,6 +72,7 @@ const bob = { name: 'Bob', email: 'bob@example.org' }
 test.each([
   ['the committer', { committer: ada, author: bob, pusher: bob }, ada],
   ['the author where the web committed', { committer: web, author: ada, pusher: bob }, ada],
+  ['the author where what committed takes no mail', { committer: { name: 'Robot', email: 'do-not-reply@example.org' }, author: ada, pusher: bob }, ada],
   ['the pusher where the author hides the address', { committer: web, author: hidden, pusher: bob }, bob],
   ['the pusher where Gitea hides the address', { committer: giteaHidden, author: giteaHidden, pusher: bob }, bob],
   ['a name without an address where nobody can be reached', { committer: web, author: hidden, pusher: hidden }, { name: 'Ada', email: '' }],
