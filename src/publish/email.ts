@@ -38,9 +38,11 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
       const { accepted, rejected, rejectedErrors = [] } = await send(mail, build, had)
       const putOff = rejectedErrors.find(({ responseCode = 0 }) => responseCode < 500)
       if (putOff !== undefined && noteTaken(note, [...had, ...accepted])) return outcomeOf(putOff)
-      return rejected.includes(mail.to) ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
+      return rejected.includes(asHandedOver(mail.to)) ? { kind: 'refused', reason: `the server did not take ${mail.to}` } : { kind: 'sent' }
     } catch (error) {
-      return outcomeOf(error as SmtpError)
+      const outcome = outcomeOf(error as SmtpError)
+      // As where both are answered at once: whoever is told as well and refused silences only itself.
+      return outcome.kind === 'refused' && had.includes(asHandedOver(mail.to)) ? { kind: 'sent' } : outcome
     }
   }
 
@@ -65,7 +67,7 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
       from: sender,
       to: { name: '', address: mail.to },
       ...(mail.cc !== undefined && { cc: { name: '', address: mail.cc } }),
-      envelope: { from: sender.address, to: [mail.to, ...(mail.cc === undefined ? [] : [mail.cc])].filter((address) => !had.includes(address)) },
+      envelope: { from: sender.address, to: [mail.to, ...(mail.cc === undefined ? [] : [mail.cc])].map(asHandedOver).filter((address) => !had.includes(address)) },
       messageId: messageId(mail.message_id),
       ...(mail.in_reply_to !== undefined && { inReplyTo: messageId(mail.in_reply_to), references: (mail.references ?? []).map(messageId) }),
       subject: readableLine(mail.subject),
@@ -85,6 +87,12 @@ export function openEmail({ url, from, builds }: MailServer): Publisher {
     const ofThisMail = /^(?:MAIL FROM|RCPT TO|DATA)/.test(error.command ?? '')
     return { kind: ofThisMail && (error.responseCode ?? 0) >= 500 ? 'refused' : 'later', reason }
   }
+}
+
+/** The address as nodemailer hands it to the server, and tells what became of it: the domain in small letters. */
+function asHandedOver(address: string): string {
+  const at = address.lastIndexOf('@')
+  return address.slice(0, at) + address.slice(at).toLowerCase()
 }
 
 /** Keeps who has a mail, for the next try, which is for the others; false where that cannot be kept, and there is to be none. */

@@ -79,6 +79,37 @@ test.each([
   expect(smtp.taken.map(({ to }) => to)).toEqual([[early], [late]])
 })
 
+test('whoever has a mail gets it once, also where a domain is written in capitals', async () => {
+  let ready = false
+  const smtp = await smtpListener({ recipient: (address) => (address.startsWith('ci@') && !ready ? 451 : undefined) })
+  const builds = tempDir()
+  mkdirSync(join(builds, 'acme~app/7/sent'), { recursive: true })
+  const told = { to: 'Ada@Example.ORG', cc: 'ci@Example.org' }
+  expect(await send(smtp.url, told, builds)).toMatchObject({ kind: 'later' })
+  expect(await send(smtp.url, told, builds)).toMatchObject({ kind: 'later' })
+  ready = true
+  expect(await send(smtp.url, told, builds)).toEqual({ kind: 'sent' })
+  expect(smtp.taken.map(({ to }) => to)).toEqual([['Ada@example.org'], ['ci@example.org']])
+})
+
+test('a receiver whose domain is written in capitals is refused where the server took only the other', async () => {
+  const smtp = await smtpListener({ recipient: (address) => (address.startsWith('gone@') ? 550 : undefined) })
+  expect(await send(smtp.url, { to: 'gone@Example.ORG', cc: 'ci@example.org' })).toMatchObject({ kind: 'refused' })
+})
+
+test.each([
+  ['ci@example.org', 'sent'],
+  ['ada@example.org', 'refused'],
+])('where %s is put off and then refused, the mail is %s', async (late, kind) => {
+  let code = 451
+  const smtp = await smtpListener({ recipient: (address) => (address === late ? code : undefined) })
+  const builds = tempDir()
+  mkdirSync(join(builds, 'acme~app/7/sent'), { recursive: true })
+  expect(await send(smtp.url, { cc: 'ci@example.org' }, builds)).toMatchObject({ kind: 'later' })
+  code = 550
+  expect(await send(smtp.url, { cc: 'ci@example.org' }, builds)).toMatchObject({ kind })
+})
+
 test('where it cannot be kept who has the mail, nobody gets it twice', async () => {
   const smtp = await smtpListener({ recipient: (address) => (address.startsWith('ci@') ? 451 : undefined) })
   expect(await send(smtp.url, { cc: 'ci@example.org' })).toEqual({ kind: 'sent' })
