@@ -85,6 +85,11 @@ if [ ! -d "$home" ]; then
   echo "start-webhook.sh: there is no $home: make a home there with quern init, or name another by QUERN_HOME" >&2
   exit 1
 fi
+# Quern refuses root there, too, but only after this has left files in which the home's user could write no more.
+if [ -O / ] && [ ! -O "$home" ]; then
+  echo "start-webhook.sh: $home belongs to another user, and you are root: call this as that user" >&2
+  exit 1
+fi
 mkdir -p "$home/logs" || exit 1
 take_pid_file
 receiver=

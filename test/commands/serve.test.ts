@@ -71,6 +71,13 @@ test('start-webhook.sh makes no home of a place that is none', () => {
   expect(existsSync(home)).toBe(false)
 })
 
+test.runIf(process.getuid?.() === 0)('start-webhook.sh called by root leaves nothing in the home of another user, who can start it then', async () => {
+  const { home } = await newHome()
+  spawnSync('chown', ['-R', '65534', home])
+  expect(script('start-webhook.sh', home)).toMatchObject({ status: 1, stderr: expect.stringContaining(`${home} belongs to another user, and you are root`) })
+  expect(readdirSync(join(home, 'logs'))).toEqual([])
+})
+
 test('start-webhook.sh takes a home that is named by where it lies from here', async () => {
   const { home, port } = await newHome()
   const cwd = dirname(home)
