@@ -308,6 +308,22 @@ test('it changes nothing', async () => {
   expect(listing()).toBe(before)
 })
 
+test.runIf(root)('root, who looks into the home of another user, is told of the crontab of that one', async () => {
+  const { home } = await soundHome()
+  const programs = tempDir()
+  spawnSync('chown', ['-R', '65534', home])
+  const line = `* * * * * QUERN_HOME=${home} ${process.cwd()}/bin/quern build`
+  const look = async (user: string) => {
+    writeFileSync(join(programs, 'crontab'), `#!/bin/sh\n[ "$*" != '${user}-l' ] || echo '${line}'\n`, { mode: 0o755 })
+    const { stdout } = await runQuern(home, ['doctor', '--json'], { env: { PATH: `${programs}:${process.env['PATH']}` } })
+    return (JSON.parse(stdout) as { checks: Check[] }).checks.find(({ name }) => name === 'cron')!
+  }
+  const name = spawnSync('id', ['-un', '65534'], { encoding: 'utf8' }).stdout.trim()
+  expect(await look(`-u ${name} `)).toMatchObject({ state: 'ok', found: expect.stringContaining(`the crontab of ${name}`) })
+  // The line of root itself builds nothing there.
+  expect(await look('')).toMatchObject({ state: 'warning', remedy: expect.stringContaining(`crontab -u ${name} -e, and add`) })
+})
+
 test('beside a receiver that answers, it makes no home where there is none', async () => {
   const { home } = await soundHome()
   const listening = createServer((_request, response) => void response.end(JSON.stringify({ home: homeId(home) })))

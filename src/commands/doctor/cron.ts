@@ -13,7 +13,9 @@ const late = 3 * 60_000
 
 /** Whether something starts the builder: a line of cron, and the file that each tick touches. */
 export async function checkCron(home: string): Promise<Check[]> {
-  const found = (await crontabs()).filter(({ text }) => startsBuilder(text, home))
+  const user = await userBesideRoot(home)
+  const edit = user === undefined ? 'crontab -e' : `crontab -u ${user} -e`
+  const found = (await crontabs(user)).filter(({ text }) => startsBuilder(text, home))
   const everyMinute = found.find(({ text }) => startsBuilder(ofEveryMinute(text), home))
   const place = (everyMinute ?? found[0])?.place
   const tick = orMissing(() => statSync(join(home, 'logs/tick')))?.mtimeMs
@@ -21,8 +23,8 @@ export async function checkCron(home: string): Promise<Check[]> {
   const ticks = age !== undefined && age < late
   const last = age === undefined ? 'the builder was never started' : `the builder was started ${duration(age)} ago`
   // A push starts it, too, where cron never does.
-  if (place === undefined && ticks) return [warning('cron', `no line of cron was found, but ${last}: by a push, by hand, or by something that doctor does not look at`, `crontab -e, and add: ${cronLine(home)}; unless something else, like a systemd timer, starts it each minute`)]
-  if (place === undefined) return [wrong('cron', `no line of cron starts the builder, and ${last}`, `crontab -e, and add: ${cronLine(home)}`)]
+  if (place === undefined && ticks) return [warning('cron', `no line of cron was found, but ${last}: by a push, by hand, or by something that doctor does not look at`, `${edit}, and add: ${cronLine(home)}; unless something else, like a systemd timer, starts it each minute`)]
+  if (place === undefined) return [wrong('cron', `no line of cron starts the builder, and ${last}`, `${edit}, and add: ${cronLine(home)}`)]
   if (everyMinute === undefined) return [warning('cron', `the line in ${place} does not start the builder each minute, and ${last}: mails that wait to be tried again and what a push could not start wait for it`, 'let the line begin with * * * * *')]
   if (ticks) return [ok('cron', `${place}; ${last}`)]
   return [warning('cron', `${place} has the line, but ${last}`, 'wait a minute where you have just added it; else see that cron runs (systemctl status cron) and what it says (journalctl -u cron)')]
@@ -62,10 +64,18 @@ function sameDirectory(one: string, other: string): boolean {
   return (orMissing(() => realpathSync(one)) ?? one) === (orMissing(() => realpathSync(other)) ?? other)
 }
 
-async function crontabs(): Promise<{ place: string; text: string }[]> {
-  const own = await promisify(execFile)('crontab', ['-l'], { timeout: 10_000 }).catch(() => ({ stdout: '' }))
+/** Whose crontab it is where root looks into the home of another user, in which a line of root's own would be refused. */
+async function userBesideRoot(home: string): Promise<string | undefined> {
+  const owner = orMissing(() => statSync(home))?.uid ?? 0
+  if (process.getuid?.() !== 0 || owner === 0) return undefined
+  const { stdout } = await promisify(execFile)('id', ['-un', String(owner)], { timeout: 10_000 }).catch(() => ({ stdout: '' }))
+  return stdout.trim() === '' ? undefined : stdout.trim()
+}
+
+async function crontabs(user: string | undefined): Promise<{ place: string; text: string }[]> {
+  const own = await promisify(execFile)('crontab', user === undefined ? ['-l'] : ['-u', user, '-l'], { timeout: 10_000 }).catch(() => ({ stdout: '' }))
   const system = (orMissing(() => readdirSync('/etc/cron.d')) ?? []).map((name) => join('/etc/cron.d', name))
-  return [{ place: 'your crontab', text: own.stdout }, ...['/etc/crontab', ...system].map((path) => ({ place: path, text: readable(path) }))]
+  return [{ place: user === undefined ? 'your crontab' : `the crontab of ${user}`, text: own.stdout }, ...['/etc/crontab', ...system].map((path) => ({ place: path, text: readable(path) }))]
 }
 
 /** Others' files that this user may not read are none of its lines. */
