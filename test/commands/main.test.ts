@@ -117,3 +117,12 @@ test.skipIf(process.getuid?.() !== 0)('the user of a home in which root has left
   expect(status).toBe(1)
   expect(stderr).toMatch(/^quern: EACCES: .*build\.log.*: something there is closed to the user to whom the home belongs, .* quern doctor names the remedy\n$/)
 })
+
+test.skipIf(process.getuid?.() !== 0)('what is closed outside of the home is not said to be something of the home', () => {
+  const { home } = aHome()
+  const closed = tempDir()
+  spawnSync('chown', ['-R', '65534', home])
+  const { status, stderr } = spawnSync(findProgram('setpriv')!, ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'bin/quern', 'secrets', 'list', '-C', closed], { env: { PATH: process.env['PATH'], NODE: process.execPath, QUERN_HOME: home }, encoding: 'utf8' })
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^quern: EACCES: .*ci\.enc.*: have it opened to you, or name another place\n$/)
+})
