@@ -1,7 +1,7 @@
 import { constants, lstatSync, realpathSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { isCode, orMissing } from '../disk/read.ts'
+import { isCode } from '../disk/read.ts'
 import { removeAll } from '../disk/remove.ts'
 import { syncDirectories, syncTree } from '../disk/sync.ts'
 import { writeAtomically } from '../disk/write.ts'
@@ -77,9 +77,14 @@ async function keep(from: string, to: string): Promise<void> {
 
 /** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours; the system's words about it name the file as it is. */
 async function refuse(error: unknown, { target, name, shown }: { target: string; name: string; shown: ArtifactSources['shown'] }): Promise<never> {
-  if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES'].some((code) => isCode(error, code))) throw new Error(shown((error as Error).message))
+  if (!isFaultOfJob(error)) throw new Error(shown((error as Error).message))
   await removeAll(target)
   throw new ArtifactError(`it left ${readableLine(name).slice(0, 200)} as an artifact, which cannot be kept (${(error as NodeJS.ErrnoException).code}): unreadable, too long, or a file and a directory of one name`, { cause: error })
+}
+
+/** What a job made cannot be looked at, or copied: closed, too deep, in each other's way, or a link to itself. */
+function isFaultOfJob(error: unknown): boolean {
+  return ['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EACCES', 'ELOOP'].some((code) => isCode(error, code))
 }
 
 /** The run left more than it may; the message says how much. */
@@ -138,14 +143,25 @@ function isHistory(path: string): boolean {
 /** The size of a regular file that lies in the directory by its real path; a glob may name a link itself, or climb out by "..". */
 function sizeWithin(root: string, path: string): number | undefined {
   if (isAbsolute(path) || path.split('/').includes('..')) return undefined
-  const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
-  if (stats === undefined || !stats.isFile()) return undefined
-  return isReally(root, path) ? stats.size : undefined
+  try {
+    const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
+    if (stats === undefined || !stats.isFile()) return undefined
+    return isReally(root, path) ? stats.size : undefined
+  } catch (error) {
+    // To keep it fails in the same way, and is told with its name as it may be shown.
+    if (isFaultOfJob(error)) return 0
+    throw error
+  }
 }
 
-/** Whether it is there, and no part of the path is a link. */
+/** Whether it is there, and no part of the path is a link. What is closed, or a link to itself, is not. */
 function isReally(root: string, path: string): boolean {
-  return orMissing(() => realpathSync(join(root, path))) === join(realpathSync(root), path)
+  try {
+    return realpathSync(join(root, path)) === join(realpathSync(root), path)
+  } catch (error) {
+    if (isCode(error, 'ENOENT') || isFaultOfJob(error)) return false
+    throw error
+  }
 }
 
 function checkLimits(found: Found[], { limit, shown }: Pick<ArtifactSources, 'limit' | 'shown'>): void {

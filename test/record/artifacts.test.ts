@@ -1,6 +1,7 @@
 import { armFault, disarmFault } from '../helpers/fault.mjs'
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, chownSync, linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import fastGlob from 'fast-glob'
 import { expect, onTestFinished, test } from 'vitest'
 import { ArtifactError, keepArtifacts } from '../../src/record/artifacts.ts'
@@ -158,6 +159,43 @@ test('a secret in a name is hidden where the file is not kept, too: without a li
   armFault({ calls: ['copyFile'], at: 1, error: 'ENOSPC', under: tree })
   await expect(keepArtifacts(record, { tree, globs: ['*.txt'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/ENOSPC.*\/\*\*\*\.txt/)
 })
+
+test('what a job has closed, or put so deep that it cannot be looked at, is its own fault, and is told without the secret in its name', async () => {
+  const { tree, record } = aRun()
+  const keep = () => keepArtifacts(record, { tree, globs: ['**'], archive: undefined, limit: 1000, shown: masked })
+  const deep = 'mkdir not-a-real-secret && cd not-a-real-secret && while [ ${#PWD} -lt 3880 ]; do mkdir "$1" && cd "./$1"; done; : > "$2"'
+  execFileSync('bash', ['-c', deep, 'deep', 'd'.repeat(200), 'f'.repeat(250)], { cwd: tree })
+  try {
+    await expect(keep()).rejects.toThrow(/^it left \*\*\*\/d.* whose path is longer than/)
+  } finally {
+    execFileSync('rm', ['-r', join(tree, 'not-a-real-secret')])
+  }
+  mkdirSync(join(tree, 'closed'))
+  writeFileSync(join(tree, 'closed/not-a-real-secret'), '')
+  chmodSync(join(tree, 'closed'), 0o444)
+  await asNobody([dirname(tree), tree, record, join(tree, 'closed')], async () => {
+    await expect(keep()).rejects.toThrow(/^it left closed\/\*\*\* as an artifact, which cannot be kept \(EACCES\)/)
+  })
+  chmodSync(join(tree, 'closed'), 0o755)
+})
+
+test('a link to itself where a glob begins is left out', async () => {
+  const { tree, record } = aRun()
+  symlinkSync('dist', join(tree, 'dist'))
+  expect(await keepArtifacts(record, { tree, globs: ['dist/app/*'], archive: undefined, limit: 1000, shown })).toEqual({ artifacts: [], nameless: [] })
+})
+
+/** Root is let in everywhere. */
+async function asNobody(places: string[], work: () => Promise<void>): Promise<void> {
+  if (process.getuid!() !== 0) return work()
+  for (const place of places) chownSync(place, 65_534, 65_534)
+  process.seteuid!(65_534)
+  try {
+    await work()
+  } finally {
+    process.seteuid!(0)
+  }
+}
 
 test('artifacts are kept once they, their list and all their names up to the record are flushed', async () => {
   onTestFinished(disarmFault)
