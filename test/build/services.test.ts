@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { grindQueue } from '../../src/build/builder.ts'
 import { configSchema } from '../../src/commands/open-config.ts'
 import { openWorkshop } from '../../src/commands/open-workshop.ts'
@@ -17,10 +17,6 @@ import { isInstalled } from '../helpers/is-installed.ts'
 import { processesMarked } from '../helpers/processes-marked.ts'
 
 const sandbox = isInstalled('bwrap', 'apt-get install bubblewrap')
-
-const engine = openTestEngine()
-if (typeof engine === 'string') console.warn(`skipped: services in containers: ${engine}`)
-else afterAll(engine.remove)
 
 const head = "import { pipeline } from 'quern'\n"
 
@@ -160,8 +156,11 @@ test.skipIf(!sandbox)('a service that dies at start is told, and the queue goes 
   expect(result(await buildCommit(pipeline('sleep 600'))).verdict).toBe('passed')
 })
 
-test.skipIf(typeof engine === 'string')('in containers a service is found by its name on a network of the build, and the directory is shared', async () => {
-  const { settings } = engine as Exclude<typeof engine, string>
+test('in containers a service is found by its name on a network of the build, and the directory is shared', async (context) => {
+  const engine = openTestEngine()
+  if (typeof engine === 'string') return context.skip(`skipped: services in containers, because ${engine}`)
+  onTestFinished(engine.remove)
+  const { settings } = engine
   const { home, drop, result, console: log } = aHome({ settings: { ENGINE: 'podman', ENGINE_OPTIONS: settings.engineOptions.join(' '), CONTAINER_PULL: 'never' } })
   drop()
   const workshop = openWorkshop(await loadConfig(home, configSchema), 1)
