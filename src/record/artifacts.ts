@@ -57,7 +57,7 @@ export async function keepArtifacts(directory: string, { tree, globs, archive, l
   const kept = new Map<string, Artifact>()
   for (const { root, path, size } of found) {
     const name = shown(path)
-    await keep(join(root, path), join(target, name)).catch((error: unknown) => refuse(error, { target, name, shown }))
+    await keep(join(root, path), join(target, name)).catch((error: unknown) => refuse(target, name, error))
     kept.set(name, { path: name, size })
   }
   const artifacts = [...kept.values()]
@@ -75,9 +75,9 @@ async function keep(from: string, to: string): Promise<void> {
   await chmod(to, (lstatSync(from).mode & 0o755) | 0o644)
 }
 
-/** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours; the system's words about it name the file as it is. */
-async function refuse(error: unknown, { target, name, shown }: { target: string; name: string; shown: ArtifactSources['shown'] }): Promise<never> {
-  if (!isFaultOfJob(error)) throw new Error(shown((error as Error).message))
+/** What a job can bring about is its own fault: a file it made unreadable, names too long or in each other's way. A full disk is ours. */
+async function refuse(target: string, name: string, error: unknown): Promise<never> {
+  if (!isFaultOfJob(error)) throw error
   await removeAll(target)
   throw new ArtifactError(`it left ${readableLine(name).slice(0, 200)} as an artifact, which cannot be kept (${(error as NodeJS.ErrnoException).code}): unreadable, too long, or a file and a directory of one name`, { cause: error })
 }

@@ -146,8 +146,7 @@ test('a secret in a name is hidden in the record', async () => {
   expect(readFileSync(join(record, 'artifacts.json'), 'utf8')).not.toContain('not-a-real-secret')
 })
 
-test('a secret in a name is hidden where the file is not kept, too: without a list that could hold it, too long, or on a full disk', async () => {
-  onTestFinished(disarmFault)
+test('a secret in a name is hidden where the file is not kept, too: without a list that could hold it, or too long', async () => {
   const { tree, archive, record } = aRun()
   writeFileSync(join(archive, 'not-a-real-secret\n'), '')
   expect(await keepArtifacts(record, { tree, globs: [], archive, limit: 1000, shown: masked })).toEqual({ artifacts: [], nameless: ['***\n'] })
@@ -155,9 +154,6 @@ test('a secret in a name is hidden where the file is not kept, too: without a li
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'file'), '')
   await expect(keepArtifacts(record, { tree, globs: ['**'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/^it left \*\*\*\/d/)
-  writeFileSync(join(tree, 'not-a-real-secret.txt'), '')
-  armFault({ calls: ['copyFile'], at: 1, error: 'ENOSPC', under: tree })
-  await expect(keepArtifacts(record, { tree, globs: ['*.txt'], archive: undefined, limit: 1000, shown: masked })).rejects.toThrow(/ENOSPC.*\/\*\*\*\.txt/)
 })
 
 test('what a job has closed, or put so deep that it cannot be looked at, is its own fault, and is told without the secret in its name', async () => {

@@ -84,28 +84,31 @@ async function carryOut(attempt: Attempt, run: PlannedRun, surroundings: Surroun
   const { workshop, stop } = attempt
   const { trees, settled, shared, service, kept } = surroundings
   const log = openConsoleLog(join(kept.directory, 'console.log'), workshop.logLimit)
+  let hidden: string[] = []
   try {
     const place = await trees.prepare(run)
     const ruined = whyRuined(run, place)
     if (ruined !== undefined) {
       log.write(Buffer.from(`quern: ${ruined}\n`))
-      return { ending: { verdict: 'failed', reason: ruined }, withheld: [], hidden: [] }
+      return { ending: { verdict: 'failed', reason: ruined }, withheld: [], hidden }
     }
     const disclosed = await settled.disclose(run)
+    hidden = disclosed.hidden
     for (const sentence of disclosed.withheld) attempt.record.say(`Run ${run.name}: ${sentence}`)
     const executor = await workshop.executor(run.executor)
     const reach = await surroundings.network.of(run)
     const signal = service === undefined ? stop.signal : AbortSignal.any([stop.signal, service.over])
-    const ending = await masked(disclosed.hidden, log, (output) => {
+    const ending = await masked(hidden, log, (output) => {
       const watched = service === undefined ? output : watchStart(run, output, service.usable)
       return executor.execute({ ...executionOf(attempt, run, { place, disclosed, kept, output: watched }), ...reach, ...(shared.path !== undefined && run.closed !== true && { shared: shared.path }) }, signal)
     })
     openToOwner(place)
-    const { hidden, withheld } = disclosed
     const final = await keepWhatItLeft(attempt, run, { ending, place, hidden, kept, log })
-    return { ending: final, note: await maskedNote(shared.noteOf(run), hidden), withheld, hidden }
+    return { ending: final, note: await maskedText(shared.noteOf(run), hidden), withheld: disclosed.withheld, hidden }
   } catch (error) {
-    return { ending: errored(attempt, run, error), withheld: [], hidden: [] }
+    // The system names files as they are, and a job may name one by a secret.
+    const shown = hidden.length === 0 ? error : new Error(await maskedText((error as Error).message, hidden))
+    return { ending: errored(attempt, run, shown), withheld: [], hidden }
   } finally {
     // First the tree: a job that filled the disk leaves no room for what the log still holds.
     await trees.leave(run).finally(() => log.close())
@@ -123,10 +126,10 @@ function errored({ workshop, claim }: Attempt, run: PlannedRun, error: unknown):
   return { verdict: 'errored', reason: (error as Error).message }
 }
 
-async function maskedNote(note: string | undefined, hidden: string[]): Promise<string | undefined> {
-  if (note === undefined || hidden.length === 0) return note
+async function maskedText<T extends string | undefined>(text: T, hidden: string[]): Promise<T | string> {
+  if (text === undefined || hidden.length === 0) return text
   const { maskText } = await import('../../secrets/mask.ts')
-  return maskText(note, hidden)
+  return maskText(text, hidden)
 }
 
 /** Lets output through to the log, secrets hidden. A run that knows none is not searched. */
