@@ -158,7 +158,7 @@ test.skipIf(!sandbox)('a service that dies at start is told, and the queue goes 
 
 test('in containers a service is found by its name on a network of the build, and the directory is shared', async (context) => {
   const engine = openTestEngine()
-  if (typeof engine === 'string') return context.skip(`skipped: services in containers, because ${engine}`)
+  if (typeof engine === 'string') return context.skip(engine)
   onTestFinished(engine.remove)
   const { settings } = engine
   const { home, drop, result, console: log } = aHome({ settings: { ENGINE: 'podman', ENGINE_OPTIONS: settings.engineOptions.join(' '), CONTAINER_PULL: 'never' } })

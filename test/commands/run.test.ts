@@ -191,7 +191,7 @@ test.skipIf(!sandbox)('the hook runs the pipeline before a push, keeps the one t
 
 test('containers of a run that was killed are removed by the next one', { tags: 'long' }, async (context) => {
   const engine = openTestEngine()
-  if (typeof engine === 'string') return context.skip(`skipped: containers, because ${engine}`)
+  if (typeof engine === 'string') return context.skip(engine)
   onTestFinished(engine.remove)
   const podman = findEngine(engine.settings)
   if (typeof podman === 'string') throw new Error(podman)

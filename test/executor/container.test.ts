@@ -21,9 +21,7 @@ import { tempDir } from '../helpers/temp-dir.ts'
 const engine = openTestEngine()
 const given = { image: testImage, mounts: [hostPrograms] }
 
-if (typeof engine === 'string') {
-  console.warn(`skipped: containers, because ${engine}`)
-} else {
+if (typeof engine !== 'string') {
   afterAll(() => engine.remove())
   const executor = openContainer(engine.settings)
   const podman = findEngine(engine.settings)

@@ -11,8 +11,14 @@ export const testImage = 'localhost/quern-test:1'
 
 export const hostPrograms = { from: '/usr', to: '/usr', readonly: true }
 
-/** A podman with a store of its own, or why there is none here. `remove` takes it away again. */
+/** A podman with a store of its own, or why there is none here, which it says as well. `remove` takes it away again. */
 export function openTestEngine(): { settings: ContainerSettings; remove(): void } | string {
+  const opened = tryEngine()
+  if (typeof opened === 'string') console.warn(`skipped: containers, because ${opened}`)
+  return opened
+}
+
+function tryEngine(): ReturnType<typeof openTestEngine> {
   if (process.getuid?.() !== 0) return 'podman with a store of its own needs root'
   if (findProgram('podman') === undefined) return 'podman is not installed: apt-get install podman runc'
   const directory = mkdtempSync(join(tmpdir(), 'quern-engine-'))
